@@ -1,0 +1,71 @@
+"""Arms: the grid of multipliers, in integer hundredths, and what each does to a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from flyball.errors import InvalidInput
+from flyball.plan import Limit
+
+#: The arm that changes nothing.
+NEUTRAL = 100
+
+DEFAULT_GRID = (70, 85, 100, 115, 130)
+
+
+def effective_limit(base: int, arm: int) -> int:
+    """Base limit times arm, rounded up, in exact integer arithmetic.
+
+    Parameters
+    ----------
+    base:
+        Base limit (≥ 1).
+    arm:
+        Multiplier in integer hundredths (≥ 1).
+
+    Examples
+    --------
+    >>> effective_limit(10_000, 85), effective_limit(3, 70)
+    (8500, 3)
+    """
+    return -(-base * arm // 100)
+
+
+@dataclass(frozen=True, slots=True)
+class ArmGrid:
+    """The configured multipliers: distinct integer hundredths in 1..1000, with 100 among them."""
+
+    arms: tuple[int, ...] = DEFAULT_GRID
+
+    def __post_init__(self) -> None:
+        if NEUTRAL not in self.arms:
+            raise InvalidInput("The arm grid must contain 100.", field="arms", code="bad_arm")
+        if list(self.arms) != sorted(set(self.arms)) or not all(1 <= a <= 1000 for a in self.arms):
+            raise InvalidInput(
+                f"The arm grid {self.arms} must be ascending, distinct and within 1..1000.",
+                field="arms",
+                code="bad_arm",
+            )
+
+    def distinct(self, base: int) -> tuple[int, ...]:
+        """Arms that give different limits on ``base``; of two alike the one nearest 100 stays."""
+        by_limit: dict[int, int] = {}
+        for arm in sorted(self.arms, key=lambda a: (abs(a - NEUTRAL), a)):
+            by_limit.setdefault(effective_limit(base, arm), arm)
+        return tuple(sorted(by_limit.values()))
+
+    def allowed(self, limits: Iterable[Limit]) -> tuple[int, ...]:
+        """Arms whose effective limit keeps every contract; never empty, always with 100.
+
+        An arm below any contract limit is left out, not clipped. The first limit is the primary
+        one and decides which arms count as one.
+        """
+        several = tuple(limits)
+        if not several:
+            return (NEUTRAL,)
+        return tuple(
+            arm
+            for arm in self.distinct(several[0].base)
+            if all(effective_limit(limit.base, arm) >= limit.contract for limit in several)
+        )

@@ -1,0 +1,112 @@
+"""The ``flyball`` command: names and one-line summaries here, everything else loaded on use."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from flyball.errors import FlyballError
+
+# Command name -> module of this package that holds `command`. Loading one command must not load
+# the libraries of another: `flyball status` works without the training extra.
+COMMANDS: dict[str, str] = {
+    "dataset": "dataset",
+    "decide": "decide",
+    "demo": "demo",
+    "experiment": "experiment",
+    "features": "features",
+    "import": "importing",
+    "kill": "kill",
+    "models": "models",
+    "override": "override",
+    "promote": "promote",
+    "publish": "publish",
+    "rollback": "rollback",
+    "serve": "serve",
+    "status": "status",
+    "token": "token",
+    "train": "train",
+}
+
+#: Extras that a missing library belongs to, for the error that says what to install.
+_EXTRA_OF = dict.fromkeys(
+    ("lightgbm", "matplotlib", "mlflow", "onnx", "onnxmltools", "pandas", "scipy", "sklearn"),
+    "train",
+) | {"ibis": "compile", "sqlglot": "compile", "jupytext": "notebook", "nbclient": "notebook"}
+
+
+class LazyGroup(click.Group):
+    """A click group that imports a command's module only when that command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all commands, sorted."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command; None if there is no such command."""
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command: click.Command = importlib.import_module(f"commands.{module}").command
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--home",
+    type=click.Path(file_okay=False),
+    envvar="FLYBALL_HOME",
+    default=".flyball",
+    show_default=True,
+    show_envvar=True,
+    help="Directory that holds everything Flyball keeps.",
+)
+@click.version_option(package_name="flyball")
+@click.pass_context
+def cli(ctx: click.Context, home: str) -> None:
+    """The governor on an API gateway's throttle."""
+    from pathlib import Path
+
+    from flyball.home import Home
+
+    ctx.obj = Home(Path(home).absolute())
+
+
+def _fail(message: str, hint: str, code: int) -> int:
+    click.echo(f"flyball: {message}" + (f"\n  {hint}" if hint else ""), err=True)
+    return code
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; expected errors become two clear lines."""
+    try:
+        # `--once` and `status --json` are piped: stdout carries results, stderr everything else.
+        result = cli.main(args=argv, prog_name="flyball", standalone_mode=False)
+    except FlyballError as error:
+        return _fail(error.message, error.hint, error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted.", "Nothing acknowledged is lost; run the command again.", 130)
+    except BrokenPipeError:
+        # The reader went away (`flyball status | head`); that is not our error.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except ModuleNotFoundError as error:
+        extra = _EXTRA_OF.get((error.name or "").split(".")[0])
+        if extra is None:
+            raise
+        return _fail(f"{error.name} is not installed.", f"pip install 'flyball[{extra}]'", 1)
+    return result if isinstance(result, int) else 0
+
+
+def main() -> None:
+    """Entry point of the ``flyball`` script."""
+    sys.exit(run())

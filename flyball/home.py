@@ -1,0 +1,78 @@
+"""Where everything lies below the home directory. Only names; nothing is read or created here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Paths below ``FLYBALL_HOME``; see ``docs/reference/data-model.md`` for who writes what."""
+
+    root: Path
+
+    @property
+    def settings(self) -> Path:
+        """``flyball.toml``."""
+        return self.root / "flyball.toml"
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger's SQLite file."""
+        return self.root / "ledger.sqlite"
+
+    @property
+    def events(self) -> Path:
+        """The event log's SQLite file."""
+        return self.root / "events.sqlite"
+
+    @property
+    def history(self) -> Path:
+        """Sealed usage events as Parquet by day."""
+        return self.root / "history" / "usage"
+
+    @property
+    def tiles(self) -> Path:
+        """Usage folded by hour and by day."""
+        return self.root / "tiles"
+
+    @property
+    def rejects(self) -> Path:
+        """Rows that imports refused."""
+        return self.root / "rejects"
+
+    @property
+    def mlflow(self) -> Path:
+        """MLflow's database and artefacts."""
+        return self.root / "mlflow"
+
+    @property
+    def signing_key(self) -> Path:
+        """Private Ed25519 key (PEM, mode 0600)."""
+        return self.root / "keys" / "signing.pem"
+
+    @property
+    def verify_key(self) -> Path:
+        """Public Ed25519 key (PEM)."""
+        return self.root / "keys" / "signing.pub"
+
+    @property
+    def bundles(self) -> Path:
+        """Published bundles, one directory a version, and ``current.json``."""
+        return self.root / "bundles"
+
+    @property
+    def snapshot(self) -> Path:
+        """Snapshot files and the pointer to the current one."""
+        return self.root / "snapshot"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one server of this home."""
+        return self.root / "run" / "lock"
+
+    @property
+    def kill(self) -> Path:
+        """Present while the kill switch is on."""
+        return self.root / "run" / "kill"

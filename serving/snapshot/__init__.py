@@ -1,0 +1,1 @@
+"""The snapshot: a versioned, signed file of all current decisions, and deltas on top of it."""

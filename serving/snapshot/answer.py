@@ -1,0 +1,232 @@
+"""The JSON that a gateway gets: one record, seen through the ladder of freshness."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from flyball.arm import NEUTRAL, effective_limit
+from flyball.decision import Source
+from flyball.instant import DAY_US, MINUTE_US, SECOND_US, format_instant
+from serving.snapshot.layout import ABSENT, MILLION, RECORD, WINDOWS
+from serving.snapshot.table import Table
+
+#: Older than this, workers no longer tighten.
+FRESH_US = 15 * MINUTE_US
+#: Older than this, they serve the plan's own limits.
+LAST_KNOWN_GOOD_US = DAY_US
+
+_MAX_CACHED_TIMES = 4_096
+_MULTIPLIERS = [repr(arm / 100) for arm in range(1_001)]
+
+
+def rung_of(age_us: int) -> Source:
+    """Which rung of the ladder a snapshot of this age stands on (a clock set back counts as 0)."""
+    if age_us <= FRESH_US:
+        return Source.FRESH
+    return Source.LAST_KNOWN_GOOD if age_us <= LAST_KNOWN_GOOD_US else Source.PLAN_DEFAULT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What is served for one tenant: the decision's JSON as values."""
+
+    tenant_id: str
+    base_limit: int | None
+    arm: int
+    upgrade_probability: float | None
+    churn_probability: float | None
+    effective_limit: int | None
+    window_seconds: int | None
+    reasons: tuple[str, ...]
+    decision_id: str | None
+    model_version: str
+    policy: str
+    source: Source
+    decided_us: int | None
+    expires_us: int | None
+
+    @property
+    def enforce_friction(self) -> bool:
+        """True exactly when the effective limit is below the base limit."""
+        return (
+            self.effective_limit is not None
+            and self.base_limit is not None
+            and self.effective_limit < self.base_limit
+        )
+
+
+def unknown_answer(name: str) -> Answer:
+    """For a name that is neither a tenant nor an alias: nothing changes, no row is created."""
+    return Answer(
+        tenant_id=name,
+        base_limit=None,
+        arm=NEUTRAL,
+        upgrade_probability=None,
+        churn_probability=None,
+        effective_limit=None,
+        window_seconds=None,
+        reasons=(Source.UNKNOWN_TENANT.value,),
+        decision_id=None,
+        model_version="",
+        policy="",
+        source=Source.UNKNOWN_TENANT,
+        decided_us=None,
+        expires_us=None,
+    )
+
+
+def answer_json(answer: Answer) -> bytes:
+    """The JSON of an answer, field by field as the hot path writes it."""
+    return json.dumps(
+        {
+            "tenantId": answer.tenant_id,
+            "baseLimit": answer.base_limit,
+            "dynamicMultiplier": answer.arm / 100,
+            "enforceFriction": answer.enforce_friction,
+            "upsellProbability": answer.upgrade_probability,
+            "churnProbability": answer.churn_probability,
+            "effectiveLimit": answer.effective_limit,
+            "windowSeconds": answer.window_seconds,
+            "reasons": list(answer.reasons),
+            "decisionId": answer.decision_id,
+            "modelVersion": answer.model_version or None,
+            "policy": answer.policy or None,
+            "source": answer.source.value,
+            "decidedAt": _instant(answer.decided_us),
+            "expiresAt": _instant(answer.expires_us),
+        },
+        separators=(",", ":"),
+    ).encode()
+
+
+def _instant(micros: int | None) -> str | None:
+    return None if micros is None else format_instant(micros)
+
+
+class View:
+    """A table's version seen from one rung, with everything that answers share written out once.
+
+    The kill switch is part of the view: with it every arm is 1. An arm other than the decided one
+    carries no probabilities, because those are of the decided arm, and says why it is served.
+    """
+
+    def __init__(self, table: Table, rung: Source, *, killed: bool) -> None:
+        self.table = table
+        self.rung = rung
+        self.killed = killed
+        self._lowest = 1 if rung is Source.FRESH else NEUTRAL
+        self._highest = NEUTRAL if killed or rung is Source.PLAN_DEFAULT else 1_000
+        if killed:
+            self._lowest = NEUTRAL
+        grace = FRESH_US if rung is Source.FRESH else LAST_KNOWN_GOOD_US
+        self._expires_us = table.as_of_us + grace
+        self._why = "kill_switch" if killed else "snapshot_stale"
+        self._bind_words()
+        self._decided: dict[tuple[int, int], str] = {}
+        self._expires: dict[int, str] = {}
+
+    def _bind_words(self) -> None:
+        text = json.dumps
+        self._reasons = [text(reasons, separators=(",", ":")) for reasons in self.table.reasons]
+        self._origins = [
+            f'"modelVersion":{text(version or None)},"policy":{text(policy or None)}'
+            for version, policy in self.table.origins
+        ]
+        self._instead = text([self._why])
+        self._windows = [text(seconds) for seconds in WINDOWS]
+
+    def json(self, slot: int, tenant: str) -> bytes:
+        """The answer for a slot whose tenant id is ``tenant``, as JSON bytes."""
+        try:
+            return self._write(slot, tenant)
+        except IndexError:
+            # Another thread applied a delta with new words since this view was made.
+            self._bind_words()
+            return self._write(slot, tenant)
+
+    def _write(self, slot: int, tenant: str) -> bytes:
+        (
+            decision,
+            base,
+            period_end_s,
+            decided_s,
+            fraction,
+            upgrade,
+            churn,
+            _,
+            arm,
+            reasons,
+            origin,
+            _,
+            window,
+        ) = RECORD.unpack(self.table.record(slot))
+        served = min(max(arm, self._lowest), self._highest)
+        if served == arm:
+            up = "null" if upgrade == ABSENT else repr(upgrade / MILLION)
+            down = "null" if churn == ABSENT else repr(churn / MILLION)
+            why = self._reasons[reasons]
+        else:
+            up = down = "null"
+            why = self._instead
+        limit = -(-base * served // 100)
+        friction = "true" if limit < base else "false"
+        decided = self._decided.get((decided_s, fraction)) or self._decided_at(decided_s, fraction)
+        expires = self._expires.get(period_end_s) or self._expires_at(period_end_s)
+        return (
+            f'{{"tenantId":"{tenant}","baseLimit":{base or "null"},'
+            f'"dynamicMultiplier":{_MULTIPLIERS[served]},"enforceFriction":{friction},'
+            f'"upsellProbability":{up},"churnProbability":{down},'
+            f'"effectiveLimit":{limit or "null"},"windowSeconds":{self._windows[window]},'
+            f'"reasons":{why},"decisionId":"d_{decision:016x}",{self._origins[origin]},'
+            f'"source":"{self.rung.value}","decidedAt":"{decided}","expiresAt":{expires}}}'
+        ).encode()
+
+    def answer(self, slot: int) -> Answer:
+        """The same answer as values."""
+        fields = RECORD.unpack(self.table.record(slot))
+        decision, base, period_end_s, decided_s, fraction, upgrade, churn = fields[:7]
+        arm, reasons, origin, window = fields[8], fields[9], fields[10], fields[12]
+        served = min(max(arm, self._lowest), self._highest)
+        kept = served == arm
+        version, policy = self.table.origins[origin]
+        return Answer(
+            tenant_id=self.table.name(slot).decode("ascii"),
+            base_limit=base or None,
+            arm=served,
+            upgrade_probability=upgrade / MILLION if kept and upgrade != ABSENT else None,
+            churn_probability=churn / MILLION if kept and churn != ABSENT else None,
+            effective_limit=effective_limit(base, served) or None,
+            window_seconds=WINDOWS[window],
+            reasons=self.table.reasons[reasons] if kept else (self._why,),
+            decision_id=f"d_{decision:016x}",
+            model_version=version,
+            policy=policy,
+            source=self.rung,
+            decided_us=decided_s * SECOND_US + fraction,
+            expires_us=self._expiry(period_end_s),
+        )
+
+    def _decided_at(self, seconds: int, fraction: int) -> str:
+        if len(self._decided) >= _MAX_CACHED_TIMES:
+            self._decided.clear()
+        text = format_instant(seconds * SECOND_US + fraction)
+        self._decided[(seconds, fraction)] = text
+        return text
+
+    def _expires_at(self, period_end_s: int) -> str:
+        if len(self._expires) >= _MAX_CACHED_TIMES:
+            self._expires.clear()
+        micros = self._expiry(period_end_s)
+        text = "null" if micros is None else f'"{format_instant(micros)}"'
+        self._expires[period_end_s] = text
+        return text
+
+    def _expiry(self, period_end_s: int) -> int | None:
+        # After this the same ladder would answer differently: the period or the rung is over.
+        if self.rung is Source.PLAN_DEFAULT:
+            return None
+        period_end_us = period_end_s * SECOND_US
+        if period_end_us <= self.table.as_of_us:
+            return self._expires_us
+        return min(period_end_us, self._expires_us)

@@ -1,0 +1,191 @@
+"""The snapshot's bytes: records, headers and names. The format is described in the reference.
+
+All numbers are little-endian. A snapshot is a *base* file (``.fbs``) plus an append-only file of
+signed *frames* (``.fbd``), each of which carries the records that changed since the one before.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import astuple, dataclass
+from hashlib import blake2b, sha256
+
+import numpy as np
+
+from flyball.errors import BundleCorrupt, BundleOutdated
+from flyball.plan import WINDOW_SECONDS
+
+FORMAT = 1
+
+#: One decision. The tenant's id lies in the heap; the record's slot is its name inside an epoch.
+RECORD_DTYPE = np.dtype(
+    [
+        ("decision", "<u8"),  # the 16 hex digits of the decision's id
+        ("base_limit", "<u8"),  # 0: the tenant has no plan
+        ("period_end_s", "<u4"),  # seconds since 1970
+        ("decided_s", "<u4"),
+        ("decided_fraction", "<u4"),  # microseconds within the second
+        ("upgrade", "<u4"),  # millionths; ABSENT without a model
+        ("churn", "<u4"),
+        ("name_offset", "<u4"),  # of the tenant's id in the heap
+        ("served_arm", "<u2"),  # integer hundredths
+        ("reasons", "<u2"),  # index into the vocabulary of reason lists
+        ("origin", "<u2"),  # index into the vocabulary of (model version, policy)
+        ("name_length", "u1"),
+        ("window", "u1"),  # index into WINDOWS
+    ]
+)
+RECORD = struct.Struct("<QQIIIIIIHHHBB")
+RECORD_BYTES = RECORD.size
+#: Where a record says which bytes of the heap are its tenant's id.
+NAME_OFFSET_AT = 36
+NAME_LENGTH_AT = 46
+DELTA_ITEM = struct.Struct(f"<I{RECORD_BYTES}s")
+DELTA_DTYPE = np.dtype([("slot", "<u4"), ("record", RECORD_DTYPE)])
+ALIAS_DTYPE = np.dtype([("key", "V16"), ("slot", "<u4")])
+ALIAS_BYTES = ALIAS_DTYPE.itemsize
+
+#: Index and slot value for "nothing here"; probability value for "no model".
+ABSENT = 0xFFFF_FFFF
+MILLION = 1_000_000
+WINDOWS: tuple[int | None, ...] = (None, *WINDOW_SECONDS.values())
+
+DIGEST_BYTES = 32
+SIGNATURE_BYTES = 64
+MAX_TENANTS = 50_000_000
+MAX_FRAME_BYTES = 1 << 30
+
+_BASE = struct.Struct(f"<8sIIQqqIIIIQQQQQ{DIGEST_BYTES}s")
+_BASE_MAGIC = b"FLYBSNAP"
+BASE_HEADER_BYTES = _BASE.size + SIGNATURE_BYTES
+
+_FRAME = struct.Struct(f"<4sIQIIqqII{DIGEST_BYTES}s{DIGEST_BYTES}s")
+_FRAME_MAGIC = b"FBD1"
+FRAME_HEADER_BYTES = _FRAME.size + SIGNATURE_BYTES
+
+
+def name_key(name: bytes) -> bytes:
+    """The 16-byte key of a tenant's id or alias. Aliases may be API keys: only keys are stored."""
+    return blake2b(name, digest_size=16, person=b"flyball-name").digest()
+
+
+def home_position(key: bytes, mask: int) -> int:
+    """Where probing for ``key`` starts in an index of ``mask + 1`` home positions."""
+    return int.from_bytes(key[:8], "little") & mask
+
+
+def digest_of(body: bytes | memoryview) -> bytes:
+    """The digest that a header carries of its body."""
+    return sha256(body).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class BaseHeader:
+    """What a base file says of itself; ``*_bytes`` are the lengths of its sections, in order.
+
+    ``created_us`` is the wall clock when it was written (freshness is judged by it), ``as_of_us``
+    the time that its decisions are of (the same unless the clock follows events).
+    """
+
+    epoch: int
+    created_us: int
+    as_of_us: int
+    tenants: int
+    aliases: int
+    index_bits: int
+    flags: int
+    records_bytes: int
+    index_bytes: int
+    alias_bytes: int
+    heap_bytes: int
+    vocabulary_bytes: int
+    digest: bytes
+
+    def pack(self) -> bytes:
+        """The bytes that are signed."""
+        return _BASE.pack(_BASE_MAGIC, FORMAT, BASE_HEADER_BYTES, *astuple(self))
+
+    @property
+    def body_bytes(self) -> int:
+        """Length of everything after the header."""
+        return (
+            self.records_bytes
+            + self.index_bytes
+            + self.alias_bytes
+            + self.heap_bytes
+            + self.vocabulary_bytes
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FrameHeader:
+    """What one delta frame says of itself. ``base`` is the digest of the base it builds on."""
+
+    epoch: int
+    number: int
+    records: int
+    created_us: int
+    as_of_us: int
+    body_bytes: int
+    flags: int
+    base: bytes
+    digest: bytes
+
+    def pack(self) -> bytes:
+        """The bytes that are signed."""
+        return _FRAME.pack(_FRAME_MAGIC, FORMAT, *astuple(self))
+
+
+def unpack_base_header(raw: bytes) -> BaseHeader:
+    """Read a base header whose signature has been checked.
+
+    Raises
+    ------
+    BundleCorrupt
+        Not a snapshot, or its sections do not fit its counts.
+    BundleOutdated
+        A format number that this version cannot read.
+    """
+    if len(raw) < _BASE.size:
+        raise BundleCorrupt("The snapshot's header is cut off.", "Wait for the next version.")
+    magic, number, length, *values = _BASE.unpack_from(raw)
+    if magic != _BASE_MAGIC:
+        raise BundleCorrupt("The file is not a snapshot.", "Check what was put in its place.")
+    if number != FORMAT or length != BASE_HEADER_BYTES:
+        raise BundleOutdated(
+            f"The snapshot has format {number}; this version reads {FORMAT}.",
+            "Run the same version of Flyball for the control loop and the workers.",
+        )
+    header = BaseHeader(*values)
+    sound = (
+        header.tenants <= MAX_TENANTS
+        and header.records_bytes == header.tenants * RECORD_BYTES
+        and header.alias_bytes == header.aliases * ALIAS_BYTES
+        and header.index_bits <= 32
+        and header.index_bytes >= 4 * ((1 << header.index_bits) + 1)
+        and header.index_bytes % 4 == 0
+    )
+    if not sound:
+        raise BundleCorrupt("The snapshot's sections do not fit its counts.")
+    return header
+
+
+def unpack_frame_header(raw: bytes) -> FrameHeader:
+    """Read a frame header; raises BundleCorrupt if these are not one's bytes."""
+    magic, number, *values = _FRAME.unpack_from(raw)
+    if magic != _FRAME_MAGIC or number != FORMAT:
+        raise BundleCorrupt("The delta file holds something else than frames.")
+    header = FrameHeader(*values)
+    if header.body_bytes > MAX_FRAME_BYTES or header.body_bytes < header.records * DELTA_ITEM.size:
+        raise BundleCorrupt("A delta frame's length does not fit its counts.")
+    return header
+
+
+def frame_signed_bytes(raw: bytes) -> tuple[bytes, bytes]:
+    """Split a frame header's bytes into what is signed and the signature."""
+    return raw[: _FRAME.size], raw[_FRAME.size : FRAME_HEADER_BYTES]
+
+
+def base_signed_bytes(raw: bytes) -> tuple[bytes, bytes]:
+    """Split a base header's bytes into what is signed and the signature."""
+    return raw[: _BASE.size], raw[_BASE.size : BASE_HEADER_BYTES]

@@ -1,0 +1,239 @@
+"""Answers from the snapshot: what every serving worker holds, and all that it needs."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from flyball.decision import Source
+from flyball.errors import BundleError, BundleOutdated
+from flyball.instant import SECOND_US
+from serving.snapshot.answer import Answer, View, answer_json, rung_of, unknown_answer
+from serving.snapshot.frame import frame_length, open_frame
+from serving.snapshot.layout import FRAME_HEADER_BYTES
+from serving.snapshot.table import Table, open_table
+from serving.snapshot.version import Version, base_name, delta_path, pointed_epoch
+
+#: How long a look at the kill switch stays good.
+KILL_CHECK_US = SECOND_US // 4
+
+_READ_BYTES = 1 << 22
+
+
+class SnapshotReader:
+    """The current snapshot of a directory; refuses what it cannot trust and keeps what it has.
+
+    Parameters
+    ----------
+    directory:
+        Where the control loop writes.
+    key:
+        The public key that its files must be signed with.
+    kill:
+        The kill switch's file; while it exists every arm is 1.
+
+    Nothing is read until :meth:`refresh`. Answers may be asked for from any thread, also while
+    another thread refreshes.
+    """
+
+    def __init__(self, directory: Path, key: Ed25519PublicKey, *, kill: Path | None = None) -> None:
+        self._directory = directory
+        self._key = key
+        self._kill = kill
+        self._killed = False
+        self._kill_checked_us = -KILL_CHECK_US
+        self._table: Table | None = None
+        self._delta_at = 0
+        self._view: View | None = None
+        self._refused: dict[tuple[int, int, int], BundleError] = {}
+        self._error: BundleError | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a snapshot to answer from."""
+        return self._table is not None
+
+    @property
+    def version(self) -> Version | None:
+        """The version that answers come from; None before the first."""
+        table = self._table
+        return None if table is None else table.version
+
+    @property
+    def etag(self) -> str:
+        """The version as an HTTP entity tag (quoted)."""
+        version = self.version
+        return '"0"' if version is None else f'"{version}"'
+
+    @property
+    def error(self) -> BundleError | None:
+        """Why the newest file was refused; None while all is well."""
+        return self._error
+
+    @property
+    def created_us(self) -> int | None:
+        """Wall-clock time at which the served version was written."""
+        table = self._table
+        return None if table is None else table.created_us
+
+    @property
+    def as_of_us(self) -> int | None:
+        """The time that the served decisions are of."""
+        table = self._table
+        return None if table is None else table.as_of_us
+
+    @property
+    def tenants(self) -> int:
+        """How many tenants the served version knows."""
+        table = self._table
+        return 0 if table is None else table.tenants
+
+    @property
+    def base_path(self) -> Path | None:
+        """The base file that answers come from (its deltas lie beside it)."""
+        version = self.version
+        return None if version is None else self._directory / base_name(version.epoch)
+
+    def refresh(self) -> bool:
+        """Take over what the control loop has written since; True if the version changed.
+
+        Never raises for bad files: what cannot be trusted is refused, :attr:`error` says why, and
+        the version before stays served.
+        """
+        with self._lock:
+            before = self.version
+            self._error = None
+            try:
+                self._follow_pointer()
+                if self._table is not None:
+                    self._follow_deltas(self._table)
+            except BundleError as error:
+                self._error = error
+            except OSError as error:
+                # Removed between pointer and open (the pointer has moved on), or not readable.
+                self._error = BundleError(f"The snapshot cannot be read: {error}.")
+            changed = self.version != before
+            if changed:
+                self._view = None
+            return changed
+
+    def _follow_pointer(self) -> None:
+        epoch = pointed_epoch(self._directory)
+        served = None if self._table is None else self._table.header.epoch
+        if epoch is None or epoch == served:
+            return
+        if served is not None and epoch < served:
+            raise BundleOutdated(
+                f"The snapshot's pointer names epoch {epoch}, but {served} is served.",
+                "A snapshot never goes back; let the control loop write a new one.",
+            )
+        path = self._directory / base_name(epoch)
+        status = path.stat()
+        seen = (status.st_ino, status.st_mtime_ns, status.st_size)
+        if seen in self._refused:
+            raise self._refused[seen]
+        try:
+            table = self._open(path, epoch)
+        except BundleError as error:
+            # Remembered, so that a bad file is not hashed again at every look.
+            self._refused = {seen: error}
+            raise
+        self._refused = {}
+        self._delta_at = 0
+        self._table = table
+
+    def _open(self, path: Path, epoch: int) -> Table:
+        table = open_table(path, self._key)
+        served = self._table
+        if table.header.epoch != epoch or (
+            served is not None and table.created_us < served.created_us
+        ):
+            raise BundleOutdated(
+                f"{path.name} holds epoch {table.header.epoch}, or is older than what is served.",
+                "A snapshot never goes back; let the control loop write a new one.",
+            )
+        return table
+
+    def _follow_deltas(self, table: Table) -> None:
+        path = delta_path(self._directory / base_name(table.header.epoch))
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        try:
+            if os.fstat(handle).st_size > self._delta_at:
+                self._read_frames(handle, table)
+        finally:
+            os.close(handle)
+
+    def _read_frames(self, handle: int, table: Table) -> None:
+        # A frame that cannot be trusted is looked at again next time: it may be half written.
+        while True:
+            raw = os.pread(handle, _READ_BYTES, self._delta_at)
+            length = frame_length(raw[:FRAME_HEADER_BYTES])
+            if length is None:
+                return
+            if len(raw) < length:
+                raw = os.pread(handle, length, self._delta_at)
+                if len(raw) < length:
+                    return
+            table.apply(open_frame(self._key, raw[:length]))
+            self._delta_at += length
+
+    def _look(self, now_us: int) -> View | None:
+        """The view for ``now_us``: same table, rung and kill state as before, or a new one."""
+        table = self._table
+        if table is None:
+            return None
+        if not 0 <= now_us - self._kill_checked_us < KILL_CHECK_US:
+            self._kill_checked_us = now_us
+            self._killed = self._kill is not None and self._kill.exists()
+        rung = rung_of(now_us - table.created_us)
+        view = self._view
+        if (
+            view is None
+            or view.table is not table
+            or view.rung is not rung
+            or view.killed is not self._killed
+        ):
+            view = self._view = View(table, rung, killed=self._killed)
+        return view
+
+    def answer(self, name: str | bytes, now_us: int) -> bytes:
+        """The decision's JSON for a tenant's id or alias at wall-clock time ``now_us``.
+
+        Always answers: an unknown name gets m = 1 and ``"source":"unknown_tenant"``.
+        """
+        view = self._look(now_us)
+        key = name if isinstance(name, bytes) else name.encode("utf-8", "surrogatepass")
+        slot = None if view is None else view.table.slot_of(key)
+        if view is None or slot is None:
+            return answer_json(unknown_answer(key.decode("utf-8", "replace")))
+        return view.json(slot, view.table.name(slot).decode("ascii"))
+
+    def lookup(self, name: str | bytes, now_us: int) -> Answer:
+        """The same answer as values."""
+        view = self._look(now_us)
+        key = name if isinstance(name, bytes) else name.encode("utf-8", "surrogatepass")
+        slot = None if view is None else view.table.slot_of(key)
+        if view is None or slot is None:
+            return unknown_answer(key.decode("utf-8", "replace"))
+        return view.answer(slot)
+
+    def answers(self, now_us: int) -> Iterator[bytes]:
+        """The JSON of every tenant, in slot order."""
+        view = self._look(now_us)
+        if view is None:
+            return
+        for slot in range(view.table.tenants):
+            yield view.json(slot, view.table.name(slot).decode("ascii"))
+
+    def rung(self, now_us: int) -> Source:
+        """Which rung of the ladder answers come from now."""
+        view = self._look(now_us)
+        return Source.UNKNOWN_TENANT if view is None else view.rung

@@ -1,0 +1,232 @@
+"""One epoch of the snapshot in memory: the mapped base, and what deltas have changed since.
+
+Records are immutable bytes. A delta replaces whole records in one dictionary, each in one step, so
+that a reader in another thread sees a tenant's record either before or after, never half of each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import struct
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from flyball.errors import BundleCorrupt, SignatureInvalid
+from serving.snapshot.frame import Frame
+from serving.snapshot.layout import (
+    ABSENT,
+    ALIAS_BYTES,
+    BASE_HEADER_BYTES,
+    DELTA_DTYPE,
+    DELTA_ITEM,
+    NAME_LENGTH_AT,
+    NAME_OFFSET_AT,
+    RECORD_BYTES,
+    BaseHeader,
+    base_signed_bytes,
+    home_position,
+    name_key,
+    unpack_base_header,
+)
+from serving.snapshot.version import Version
+
+_CHUNK_BYTES = 1 << 20
+_SLOT = struct.Struct("<I")
+
+
+class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The vocabulary section: reason lists, and (model version, policy) pairs."""
+
+    reasons: list[tuple[str, ...]]
+    origins: list[tuple[str, str]]
+
+
+class Table:
+    """A verified epoch. Make one with :func:`open_table`."""
+
+    def __init__(self, header: BaseHeader, body: mmap.mmap) -> None:
+        self.header = header
+        self.version = Version(header.epoch, 0)
+        self.created_us = header.created_us
+        self.as_of_us = header.as_of_us
+        self._map = body
+        self._mask = (1 << header.index_bits) - 1
+        self._records_at = BASE_HEADER_BYTES
+        self._index_at = self._records_at + header.records_bytes
+        self._aliases_at = self._index_at + header.index_bytes
+        self._heap_at = self._aliases_at + header.alias_bytes
+        words_at = self._heap_at + header.heap_bytes
+        try:
+            words = msgspec.json.decode(
+                body[words_at : words_at + header.vocabulary_bytes], type=Words
+            )
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise BundleCorrupt(f"The snapshot's vocabulary cannot be read: {error}.") from error
+        self.reasons = words.reasons
+        self.origins = words.origins
+        self._overlay: dict[int, bytes] = {}
+        self._new_names: list[bytes] = []
+        self._new_slots: dict[bytes, int] = {}
+        self._alias_changes: dict[bytes, int | None] = {}
+
+    @property
+    def tenants(self) -> int:
+        """How many tenants are known, those that deltas added included."""
+        return self.header.tenants + len(self._new_names)
+
+    @property
+    def changed(self) -> int:
+        """How many records deltas have replaced or added."""
+        return len(self._overlay)
+
+    def slot_of(self, name: bytes) -> int | None:
+        """The slot of a tenant's id or alias; None if it is neither."""
+        key = name_key(name)
+        if self._new_slots:
+            slot = self._new_slots.get(key)
+            if slot is not None:
+                return slot
+        if self._alias_changes and key in self._alias_changes:
+            return self._alias_changes[key]
+        at = self._index_at + 4 * home_position(key, self._mask)
+        body, tenants, unpack = self._map, self.header.tenants, _SLOT.unpack_from
+        while True:
+            (entry,) = unpack(body, at)
+            if entry < tenants:
+                if self._base_name(entry) == name:
+                    return int(entry)
+            elif entry == ABSENT:
+                return None
+            else:
+                alias_at = self._aliases_at + ALIAS_BYTES * (entry - tenants)
+                if body[alias_at : alias_at + 16] == key:
+                    return int(unpack(body, alias_at + 16)[0])
+            at += 4
+
+    def record(self, slot: int) -> bytes:
+        """The current record of a slot."""
+        changed = self._overlay.get(slot)
+        if changed is not None:
+            return changed
+        at = self._records_at + RECORD_BYTES * slot
+        return self._map[at : at + RECORD_BYTES]
+
+    def name(self, slot: int) -> bytes:
+        """The tenant's own id."""
+        if slot >= self.header.tenants:
+            return self._new_names[slot - self.header.tenants]
+        return self._base_name(slot)
+
+    def _base_name(self, slot: int) -> bytes:
+        # Names never move within an epoch, so the base's own record is right for changed ones too.
+        at = self._records_at + RECORD_BYTES * slot
+        start = self._heap_at + _SLOT.unpack_from(self._map, at + NAME_OFFSET_AT)[0]
+        return self._map[start : start + self._map[at + NAME_LENGTH_AT]]
+
+    def apply(self, frame: Frame) -> None:
+        """Take over a verified frame that follows the current version.
+
+        Raises
+        ------
+        BundleCorrupt
+            It belongs elsewhere, or points at something that is not there; nothing is applied.
+        """
+        header, added = frame.header, frame.additions
+        if header.base != self.header.digest or header.epoch != self.header.epoch:
+            raise BundleCorrupt("A delta frame belongs to another base.")
+        if header.number != self.version.number + 1:
+            raise BundleCorrupt(
+                f"Delta frame {header.number} does not follow {self.version.number}."
+            )
+        if header.created_us < self.created_us:
+            raise BundleCorrupt("A delta frame is older than what it changes.")
+        slots = self.tenants + len(added.tenants)
+        self._check_items(frame, slots)
+        if any(slot is not None and not 0 <= slot < slots for slot in added.aliases.values()):
+            raise BundleCorrupt("A delta frame's alias points at no tenant.")
+        # Words and names first: records may point at them as soon as they are in.
+        self.reasons.extend(added.reasons)
+        self.origins.extend(added.origins)
+        for tenant in added.tenants:
+            name = tenant.encode("ascii")
+            self._new_names.append(name)
+        self._overlay.update(DELTA_ITEM.iter_unpack(frame.records))
+        first = slots - len(added.tenants)
+        for offset, tenant in enumerate(added.tenants):
+            self._new_slots[name_key(tenant.encode("ascii"))] = first + offset
+        for key, slot in added.aliases.items():
+            self._alias_changes[bytes.fromhex(key)] = slot
+        self.version = Version(header.epoch, header.number)
+        self.created_us, self.as_of_us = header.created_us, header.as_of_us
+
+    def _check_items(self, frame: Frame, slots: int) -> None:
+        items = np.frombuffer(frame.records, dtype=DELTA_DTYPE)
+        words = len(self.reasons) + len(frame.additions.reasons)
+        origins = len(self.origins) + len(frame.additions.origins)
+        record = items["record"]
+        if len(items) and (
+            int(items["slot"].max()) >= slots
+            or int(record["reasons"].max()) >= words
+            or int(record["origin"].max()) >= origins
+        ):
+            raise BundleCorrupt("A delta frame points at something that is not there.")
+        added = np.arange(self.tenants, slots)
+        if len(added) and not np.isin(added, items["slot"]).all():
+            raise BundleCorrupt("A delta frame adds a tenant without a record.")
+
+
+def open_table(path: Path, key: Ed25519PublicKey) -> Table:
+    """Open and verify a base file; nothing is parsed before its signature has been checked.
+
+    Raises
+    ------
+    SignatureInvalid
+        Unsigned, signed by another key, or altered after signing.
+    BundleCorrupt, BundleOutdated
+        Not what its header says, or of an unknown format.
+    OSError
+        It cannot be read.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        raw = os.pread(handle, BASE_HEADER_BYTES, 0)
+        if len(raw) < BASE_HEADER_BYTES:
+            raise BundleCorrupt(f"{path.name} is cut off.", "The version before stays served.")
+        signed, signature = base_signed_bytes(raw)
+        try:
+            key.verify(signature, signed)
+        except InvalidSignature as error:
+            raise SignatureInvalid(
+                f"{path.name} is not signed by this home's key.",
+                "Use the verify key of the home that wrote it, or let the control loop write anew.",
+            ) from error
+        header = unpack_base_header(raw)
+        size = BASE_HEADER_BYTES + header.body_bytes
+        if os.fstat(handle).st_size != size or _body_digest(handle, size) != header.digest:
+            raise SignatureInvalid(
+                f"{path.name} was cut off or altered after signing.",
+                "The version before stays served; the control loop's next base replaces it.",
+            )
+        return Table(header, mmap.mmap(handle, size, access=mmap.ACCESS_READ))
+    finally:
+        os.close(handle)
+
+
+def _body_digest(handle: int, size: int) -> bytes:
+    # Read, not mapped: hashing through the map would make every page resident in every worker.
+    digest = hashlib.sha256()
+    at = BASE_HEADER_BYTES
+    buffer = bytearray(_CHUNK_BYTES)
+    while at < size:
+        count = os.preadv(handle, [memoryview(buffer)[: min(_CHUNK_BYTES, size - at)]], at)
+        if count == 0:
+            break
+        digest.update(memoryview(buffer)[:count])
+        at += count
+    return digest.digest()

@@ -32,6 +32,34 @@ def effective_limit(base: int, arm: int) -> int:
     return -(-base * arm // 100)
 
 
+def parse_arm(value: object) -> int:
+    """Read a multiplier as people write it (``0.85``, ``"1.15"``) into integer hundredths.
+
+    Raises
+    ------
+    InvalidInput
+        Not a number, finer than hundredths, or outside 0.01..10.
+
+    Examples
+    --------
+    >>> parse_arm("0.85"), parse_arm(1)
+    (85, 100)
+    """
+    try:
+        number = float(str(value))
+        arm = round(number * 100)
+        if not isinstance(value, bool) and abs(number * 100 - arm) < 1e-6 and 1 <= arm <= 1000:
+            return arm
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidInput(
+        f"multiplier {str(value)[:32]!r} cannot be used.",
+        "Write it in hundredths between 0.01 and 10, such as 0.85.",
+        field="arm",
+        code="bad_arm",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class ArmGrid:
     """The configured multipliers: distinct integer hundredths in 1..1000, with 100 among them."""

@@ -47,6 +47,10 @@ class Decision:
     ``proposed_arm`` is the policy's choice before any draw. Hazards are per period at m = 1;
     ``upgrade_probability`` and ``churn_probability`` are over 28 days under the served arm, None
     without a model. Limits are those of the plan's primary meter, None without a plan.
+
+    ``offered`` and ``propensity`` are conditional on the stratum (holdout or not);
+    ``marginal_propensity`` is the arm's probability over both, None where nothing was drawn.
+    ``overdraft_requests`` is what the decision has reserved of the period's overdraft budget.
     """
 
     decision_id: str
@@ -76,6 +80,8 @@ class Decision:
     churn_probability: float | None = None
     expected_dose: Mapping[int, float] | None = None
     continued: bool = False
+    marginal_propensity: float | None = None
+    overdraft_requests: float = 0.0
 
     @property
     def effective_limit(self) -> int | None:

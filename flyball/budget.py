@@ -1,0 +1,160 @@
+"""Budgets and shares: what tenants compete for, reserved before anything is drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from flyball.arm import NEUTRAL
+from flyball.decision import Decision
+from flyball.guardrail_settings import GuardrailSettings
+from flyball.outlook import Outlook
+from flyball.reason import Reason
+
+
+class Reserved(NamedTuple):
+    """The arms that could be reserved, what was set aside for them, and what was out of reach."""
+
+    arms: tuple[int, ...]
+    requests: float
+    refusals: tuple[Reason, ...]
+
+
+def extra_requests(outlook: Outlook, arm: int) -> float:
+    """Expected requests per period that ``arm`` lets through and m = 1 would not (≥ 0).
+
+    Minus dose times demand. Where the dose is unknown, the most that is possible: in a window
+    whose demand passes m times the base limit, (m - 1)/m of the demand at most is let through
+    above the base limit, and elsewhere less.
+    """
+    if arm <= NEUTRAL:
+        return 0.0
+    effect = outlook.effects.get(arm)
+    dose = None if effect is None else effect.dose
+    share = (arm - NEUTRAL) / arm if dose is None else max(0.0, -dose)
+    return share * max(0.0, outlook.demand_per_period)
+
+
+class Budgets:
+    """One period's overdraft budget and friction shares.
+
+    A tenant reserves the worst of what it is offered, before its draw, so the bounds hold whatever
+    is drawn, in whatever order tenants come. Which tenants get a scarce place does depend on the
+    order: :func:`flyball.deciding.decide_all` fixes it.
+
+    Parameters
+    ----------
+    settings:
+        The bounds.
+    segment_sizes:
+        Tenants per segment; a segment not named has no tenants, hence no friction.
+    total_demand:
+        Expected demand of all tenants in the period, in requests; None leaves the bound on the
+        share of demand out.
+    """
+
+    __slots__ = ("_cost_left", "_places_left", "_requests_left", "_tenant_requests")
+
+    def __init__(
+        self,
+        settings: GuardrailSettings,
+        *,
+        segment_sizes: Mapping[str, int],
+        total_demand: float | None = None,
+    ) -> None:
+        self._places_left = {
+            # The slack keeps a share such as 0.29 of 100 from losing a place to float rounding.
+            segment: math.floor(settings.share_of(segment) * size + 1e-9)
+            for segment, size in segment_sizes.items()
+        }
+        bounds = [math.inf]
+        if settings.overdraft_total_requests is not None:
+            bounds.append(settings.overdraft_total_requests)
+        if settings.overdraft_total_share is not None and total_demand is not None:
+            bounds.append(settings.overdraft_total_share * total_demand)
+        self._requests_left = min(bounds)
+        cost = settings.overdraft_total_minor
+        self._cost_left = math.inf if cost is None else cost
+        tenant = settings.overdraft_tenant_requests
+        self._tenant_requests = math.inf if tenant is None else tenant
+
+    @property
+    def requests_left(self) -> float:
+        """Extra requests not reserved yet (``inf`` without a bound; negative if overdrawn)."""
+        return self._requests_left
+
+    @property
+    def cost_left(self) -> float:
+        """Money not reserved yet, in minor units (``inf`` without a bound)."""
+        return self._cost_left
+
+    def places_left(self, segment: str) -> int:
+        """Tenants of ``segment`` that may still come under friction."""
+        return self._places_left.get(segment, 0)
+
+    def reserve(
+        self,
+        segment: str,
+        arms: tuple[int, ...],
+        requests: Mapping[int, float],
+        unit_cost_minor: float = 0.0,
+    ) -> Reserved:
+        """Set aside what any of ``arms`` may need; arms that do not fit are left out.
+
+        Parameters
+        ----------
+        arms:
+            Ascending, with 100 among them.
+        requests:
+            Expected extra requests per arm above 100 (see :func:`extra_requests`).
+        unit_cost_minor:
+            Cost of one request in minor units.
+        """
+        refusals: tuple[Reason, ...] = ()
+        kept = arms
+        worst = 0.0
+        if kept[-1] > NEUTRAL:
+            within_tenant = tuple(a for a in kept if self._tenant_fits(a, requests))
+            if len(within_tenant) < len(kept):
+                refusals = (Reason.TENANT_OVERDRAFT_SPENT,)
+            kept = tuple(a for a in within_tenant if self._fits(a, requests, unit_cost_minor))
+            if len(kept) < len(within_tenant):
+                refusals = (*refusals, Reason.OVERDRAFT_BUDGET_SPENT)
+            worst = max((requests.get(a, 0.0) for a in kept if a > NEUTRAL), default=0.0)
+        if kept[0] < NEUTRAL:
+            if self._places_left.get(segment, 0) > 0:
+                self._places_left[segment] -= 1
+            else:
+                kept = tuple(a for a in kept if a >= NEUTRAL)
+                refusals = (*refusals, Reason.FRICTION_SHARE_REACHED)
+        self._spend(worst, unit_cost_minor)
+        return Reserved(kept, worst, refusals)
+
+    def charge(self, segment: str, arm: int, requests: float, unit_cost_minor: float = 0.0) -> None:
+        """Count an arm that outranks budgets (a person's choice), even beyond the bound."""
+        if arm < NEUTRAL:
+            self._places_left[segment] = self._places_left.get(segment, 0) - 1
+        elif arm > NEUTRAL:
+            self._spend(requests, unit_cost_minor)
+
+    def hold(self, decision: Decision, segment: str, unit_cost_minor: float = 0.0) -> None:
+        """Count what a decision made earlier in this period has reserved already."""
+        at_risk = [arm for arm, propensity in decision.offered.items() if propensity > 0.0]
+        at_risk.append(decision.served_arm)
+        if min(at_risk) < NEUTRAL:
+            self._places_left[segment] = self._places_left.get(segment, 0) - 1
+        self._spend(decision.overdraft_requests, unit_cost_minor)
+
+    def _tenant_fits(self, arm: int, requests: Mapping[int, float]) -> bool:
+        return arm <= NEUTRAL or requests.get(arm, 0.0) <= self._tenant_requests
+
+    def _fits(self, arm: int, requests: Mapping[int, float], unit_cost_minor: float) -> bool:
+        if arm <= NEUTRAL:
+            return True
+        extra = requests.get(arm, 0.0)
+        return extra <= self._requests_left and extra * unit_cost_minor <= self._cost_left
+
+    def _spend(self, requests: float, unit_cost_minor: float) -> None:
+        self._requests_left -= requests
+        self._cost_left -= requests * unit_cost_minor

@@ -1,0 +1,232 @@
+"""The embedded event log: SQLite, one row an event, one flush a group of batches."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from flyball.meter import STANDARD_METERS, Aggregation, Meter
+from flyball.usage import UsageEvent
+from telemetry.database import open_database, storage_errors, transaction
+from telemetry.store import Changes, KnownTenant, Outcome, Receipt, Resolve, same_content
+from telemetry.writer import GroupCommit
+
+_INSERT = "INSERT INTO event VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
+_FIND = """SELECT tenant_id, source, event_id, time_us, arrived_us, meter, quantity, endpoint
+FROM event WHERE tenant_id = ? AND source = ? AND event_id = ?"""
+_KEEP_CONFLICT = "INSERT INTO conflict VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
+_KEEP_PENDING = "INSERT INTO pending VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
+_FIND_PENDING = """SELECT name, source, event_id, time_us, arrived_us, meter, quantity, endpoint
+FROM pending WHERE name = ? AND source = ? AND event_id = ?"""
+
+#: Pending events moved by one transaction of ``release``.
+_RELEASE_CHUNK = 20_000
+
+_Placed = tuple[UsageEvent, KnownTenant | None]
+
+
+class SqliteEventStore:
+    """``EventStore`` on ``events.sqlite``; several processes may open the same file.
+
+    Parameters
+    ----------
+    path:
+        The SQLite file; created if missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writing = open_database(path)
+        self._reading = open_database(path)
+        self._read_lock = threading.Lock()
+        self._writer: GroupCommit[Sequence[_Placed], Receipt] = GroupCommit(
+            self._commit, name="event-log-writer"
+        )
+
+    def submit(self, events: Sequence[UsageEvent], resolve: Resolve) -> Future[Receipt]:
+        """Like :meth:`append`, without waiting: the future resolves after the durable commit."""
+        names = {event.tenant_id for event in events}
+        tenants = {name: resolve(name) for name in names}
+        return self._writer.submit([(event, tenants[event.tenant_id]) for event in events])
+
+    def append(self, events: Sequence[UsageEvent], resolve: Resolve) -> Receipt:
+        """See :class:`telemetry.store.EventStore`."""
+        if not events:
+            return Receipt(())
+        return self.submit(events, resolve).result()
+
+    def release(self, resolve: Resolve, names: Iterable[str] | None = None) -> Receipt:
+        """See :class:`telemetry.store.EventStore`."""
+        outcomes: list[Outcome] = []
+        for name in sorted(self.pending() if names is None else set(names)):
+            tenant = resolve(name)
+            if tenant is not None:
+                outcomes += self._release_one(name, tenant)
+        return Receipt(tuple(outcomes))
+
+    def changes_since(self, cursor: int) -> Changes:
+        """See :class:`telemetry.store.EventStore`."""
+        rows = self._read(
+            "SELECT tenant_id, max(sequence) FROM event WHERE sequence > ? GROUP BY tenant_id",
+            (cursor,),
+        )
+        newest = max((int(row[1]) for row in rows), default=cursor)
+        return Changes(tuple(sorted(str(row[0]) for row in rows)), newest)
+
+    def events_since(self, cursor: int, *, limit: int = 1_000_000) -> list[UsageEvent]:
+        """See :class:`telemetry.store.EventStore`."""
+        rows = self._read(
+            "SELECT tenant_id, source, event_id, time_us, arrived_us, meter, quantity, endpoint"
+            " FROM event WHERE sequence > ? ORDER BY sequence LIMIT ?",
+            (cursor, limit),
+        )
+        return [_event(row) for row in rows]
+
+    def pending(self) -> Mapping[str, int]:
+        """See :class:`telemetry.store.EventStore`."""
+        return dict(self._read("SELECT name, count(*) FROM pending GROUP BY name"))
+
+    def conflicts(self, *, limit: int = 100) -> list[UsageEvent]:
+        """See :class:`telemetry.store.EventStore`."""
+        rows = self._read(
+            "SELECT tenant_id, source, event_id, time_us, arrived_us, meter, quantity, endpoint"
+            " FROM conflict LIMIT ?",
+            (limit,),
+        )
+        return [_event(row) for row in rows]
+
+    def conflict_count(self) -> int:
+        """See :class:`telemetry.store.EventStore`."""
+        return int(self._read("SELECT count(*) FROM conflict")[0][0])
+
+    def declare_meters(self, meters: Iterable[Meter]) -> None:
+        """See :class:`telemetry.store.EventStore`."""
+        rows = [
+            (m.name, m.unit, m.aggregation.value, m.counts, m.resolution_seconds) for m in meters
+        ]
+        with self._read_lock, storage_errors(self._path), transaction(self._reading):
+            self._reading.executemany("INSERT OR REPLACE INTO meter VALUES (?,?,?,?,?)", rows)
+
+    def meters(self) -> dict[str, Meter]:
+        """See :class:`telemetry.store.EventStore`."""
+        return {**STANDARD_METERS, **{row[0]: _meter(row) for row in self._read(_METERS)}}
+
+    def close(self) -> None:
+        """See :class:`telemetry.store.EventStore`."""
+        self._writer.close()
+        with self._read_lock, storage_errors(self._path):
+            self._reading.close()
+            self._writing.close()
+
+    def _read(self, sql: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        with self._read_lock, storage_errors(self._path):
+            return list(self._reading.execute(sql, values))
+
+    def _commit(self, batches: Sequence[Sequence[_Placed]]) -> list[Receipt]:
+        with storage_errors(self._path), transaction(self._writing):
+            log = _OpenLog(self._writing)
+            receipts = [Receipt(tuple(map(log.take, batch))) for batch in batches]
+            log.finish()
+        return receipts
+
+    def _release_one(self, name: str, tenant: KnownTenant) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        connection = self._reading
+        while True:
+            with self._read_lock, storage_errors(self._path), transaction(connection):
+                rows = list(connection.execute(_PENDING_OF, (name, _RELEASE_CHUNK)))
+                log = _OpenLog(connection)
+                outcomes += [log.take((_event(row), tenant)) for row in rows]
+                connection.executemany(
+                    "DELETE FROM pending WHERE name = ? AND source = ? AND event_id = ?",
+                    [row[:3] for row in rows],
+                )
+                log.finish()
+            if len(rows) < _RELEASE_CHUNK:
+                return outcomes
+
+
+_METERS = "SELECT name, unit, aggregation, counts, resolution_seconds FROM meter"
+_PENDING_OF = """SELECT name, source, event_id, time_us, arrived_us, meter, quantity, endpoint
+FROM pending WHERE name = ? LIMIT ?"""
+
+
+class _OpenLog:
+    """The log inside one write transaction: sequence numbers commit in the order they are given."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._execute = connection.cursor().execute
+        self._sequence = next(
+            iter(self._execute("SELECT value FROM state WHERE name = 'sequence'"))
+        )[0]
+
+    def take(self, placed: _Placed) -> Outcome:
+        event, tenant = placed
+        if tenant is None:
+            return self._keep_pending(event)
+        if event.time_us < tenant.created_us:
+            return Outcome.BEFORE_ACCOUNT
+        row = _row(tenant.tenant_id, event)
+        self._execute(_INSERT, (*row, self._sequence + 1))
+        if self._connection.changes() == 1:
+            self._sequence += 1
+            return Outcome.ACCEPTED
+        kept = _event(next(iter(self._execute(_FIND, row[:3]))))
+        if same_content(kept, event):
+            return Outcome.DUPLICATE
+        self._execute(_KEEP_CONFLICT, (*row, "live"))
+        return Outcome.CONFLICT
+
+    def finish(self) -> None:
+        self._execute("UPDATE state SET value = ? WHERE name = 'sequence'", (self._sequence,))
+
+    def _keep_pending(self, event: UsageEvent) -> Outcome:
+        row = _row(event.tenant_id, event)
+        self._execute(_KEEP_PENDING, row)
+        if self._connection.changes() == 1:
+            return Outcome.PENDING
+        kept = _event(next(iter(self._execute(_FIND_PENDING, row[:3]))))
+        if same_content(kept, event):
+            return Outcome.PENDING
+        self._execute(_KEEP_CONFLICT, (*row, "pending"))
+        return Outcome.CONFLICT
+
+
+def _row(tenant_id: str, event: UsageEvent) -> tuple[str, str, str, int, int, str, float, str]:
+    return (
+        tenant_id,
+        event.source,
+        event.event_id,
+        event.time_us,
+        event.arrived_us,
+        event.meter,
+        event.quantity,
+        event.endpoint,
+    )
+
+
+def _event(row: tuple[Any, ...]) -> UsageEvent:
+    return UsageEvent(
+        tenant_id=row[0],
+        source=row[1],
+        event_id=row[2],
+        time_us=row[3],
+        arrived_us=row[4],
+        meter=row[5],
+        quantity=row[6],
+        endpoint=row[7],
+    )
+
+
+def _meter(row: tuple[Any, ...]) -> Meter:
+    return Meter(
+        name=row[0],
+        unit=row[1],
+        aggregation=Aggregation(row[2]),
+        counts=row[3],
+        resolution_seconds=row[4],
+    )

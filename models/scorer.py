@@ -108,6 +108,17 @@ class Scorer:
         self._in_chunks(rows, fill)
         return scores
 
+    def hazards(self, x: Float32) -> Float32:
+        """Only the hazards float32 [n, 3] of features float32 [n, F]."""
+        self._check_features(x)
+        out = np.empty((len(x), 3), np.float32)
+
+        def fill(part: slice) -> None:
+            out[part] = self._hazards.run(None, {"x": x[part]})[0]
+
+        self._in_chunks(len(x), fill)
+        return out
+
     def attribute(self, x: Float32) -> Float32:
         """Signed contribution of each factor group to each outcome's log-odds.
 

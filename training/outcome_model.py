@@ -45,7 +45,7 @@ class Platt:
         return sigmoid(self.intercept + self.slope * log_odds)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Linear:
     """A logistic regression on imputed, standardised and bounded features.
 

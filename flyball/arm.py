@@ -60,6 +60,16 @@ def parse_arm(value: object) -> int:
     )
 
 
+def nearest_towards_neutral(arm: int, arms: tuple[int, ...]) -> int:
+    """The one of ``arms`` closest to ``arm`` among those from ``arm`` to 100.
+
+    ``arms`` must hold 100.
+    """
+    if arm < NEUTRAL:
+        return min(a for a in arms if arm <= a <= NEUTRAL)
+    return max(a for a in arms if NEUTRAL <= a <= arm)
+
+
 @dataclass(frozen=True, slots=True)
 class ArmGrid:
     """The configured multipliers: distinct integer hundredths in 1..1000, with 100 among them."""

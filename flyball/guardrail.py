@@ -27,7 +27,6 @@ __all__ = [
     "allowed_arms",
     "bound",
     "guardrails_from",
-    "nearest_towards_neutral",
     "no_friction_rules",
     "recently_upgraded",
     "within_step",
@@ -146,16 +145,6 @@ def within_step(arms: tuple[int, ...], previous_arm: int, step: int) -> tuple[in
     lowest = min(previous_arm, NEUTRAL) - step
     highest = max(previous_arm, NEUTRAL) + step
     return tuple(arm for arm in arms if lowest <= arm <= highest)
-
-
-def nearest_towards_neutral(arm: int, arms: tuple[int, ...]) -> int:
-    """The one of ``arms`` closest to ``arm`` among those from ``arm`` to 100.
-
-    ``arms`` must hold 100.
-    """
-    if arm < NEUTRAL:
-        return min(a for a in arms if arm <= a <= NEUTRAL)
-    return max(a for a in arms if NEUTRAL <= a <= arm)
 
 
 def _overdraft_spent(state: TenantState, settings: GuardrailSettings) -> bool:

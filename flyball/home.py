@@ -58,6 +58,11 @@ class Home:
         return self.root / "keys" / "signing.pub"
 
     @property
+    def tokens(self) -> Path:
+        """Digests and roles of bearer tokens, for the data path (mode 0600)."""
+        return self.root / "keys" / "tokens.json"
+
+    @property
     def bundles(self) -> Path:
         """Published bundles, one directory a version, and ``current.json``."""
         return self.root / "bundles"

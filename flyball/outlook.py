@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from flyball.arm import NEUTRAL
+
 
 class Trust(StrEnum):
     """The level of evidence behind an effect, strongest first."""
@@ -67,10 +69,11 @@ class Outlook:
     demand_per_period: float = 0.0
 
 
-def chained(hazards: Hazards, periods: int) -> Hazards:
+def chained(hazards: Hazards, periods: float) -> Hazards:
     """Probability that the first outcome within ``periods`` periods is each kind.
 
-    Cause-specific discrete-time hazards, constant over the periods: with survival S = 1 - sum(h),
+    Cause-specific discrete-time hazards, constant over the periods (which may be a fraction, for
+    a span that is not a whole number of periods): with survival S = 1 - sum(h),
     cause k has h_k (1 - S**n) / (1 - S). (Prentice et al. 1978; Allignol et al. 2011.)
 
     Examples
@@ -88,3 +91,40 @@ def chained(hazards: Hazards, periods: int) -> Hazards:
         downgrade=hazards.downgrade * reached,
         churn=hazards.churn * reached,
     )
+
+
+#: Doses below this change nothing that could be measured: only the cost of the arm counts.
+LEAST_DOSE = 0.005
+
+
+def hazards_under(outlook: Outlook, arm: int) -> Hazards | None:
+    """Per-period hazards under ``arm``: those at m = 1, shifted by the arm's mean effects.
+
+    Effects count only where something is known of them (``trust`` not none) and where the arm
+    changes what is let through (:data:`LEAST_DOSE`). Every hazard is clipped to [0, 1], and all
+    three together to 1. None without a model.
+    """
+    hazards = outlook.hazards
+    if hazards is None:
+        return None
+    effect = outlook.effects.get(arm)
+    if arm == NEUTRAL or effect is None or not is_felt(effect):
+        return hazards
+    upgrade = _shifted(hazards.upgrade, effect.upgrade)
+    downgrade = _shifted(hazards.downgrade, effect.downgrade)
+    churn = _shifted(hazards.churn, effect.churn)
+    total = upgrade + downgrade + churn
+    if total > 1.0:
+        upgrade, downgrade, churn = upgrade / total, downgrade / total, churn / total
+    return Hazards(upgrade=upgrade, downgrade=downgrade, churn=churn)
+
+
+def is_felt(effect: ArmEffect) -> bool:
+    """Whether the arm is known to have an effect that a tenant could notice."""
+    if effect.trust is Trust.NONE:
+        return False
+    return effect.dose is None or abs(effect.dose) >= LEAST_DOSE
+
+
+def _shifted(hazard: float, effect: Estimate | None) -> float:
+    return hazard if effect is None else min(1.0, max(0.0, hazard + effect.mean))

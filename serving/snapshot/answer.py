@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from flyball.arm import NEUTRAL, effective_limit
 from flyball.decision import Source
 from flyball.instant import DAY_US, MINUTE_US, SECOND_US, format_instant
-from serving.snapshot.layout import ABSENT, MILLION, RECORD, WINDOWS
+from flyball.reason import Reason
+from serving.snapshot.layout import ABSENT, FOREIGN_ID, MILLION, RECORD, WINDOWS
 from serving.snapshot.table import Table
 
 #: Older than this, workers no longer tighten.
@@ -66,7 +67,7 @@ def unknown_answer(name: str) -> Answer:
         churn_probability=None,
         effective_limit=None,
         window_seconds=None,
-        reasons=(Source.UNKNOWN_TENANT.value,),
+        reasons=(Reason.UNKNOWN_TENANT.value,),
         decision_id=None,
         model_version="",
         policy="",
@@ -121,7 +122,7 @@ class View:
             self._lowest = NEUTRAL
         grace = FRESH_US if rung is Source.FRESH else LAST_KNOWN_GOOD_US
         self._expires_us = table.as_of_us + grace
-        self._why = "kill_switch" if killed else "snapshot_stale"
+        self._why = Reason.KILL_SWITCH.value if killed else rung.value
         self._bind_words()
         self._decided: dict[tuple[int, int], str] = {}
         self._expires: dict[int, str] = {}
@@ -171,6 +172,11 @@ class View:
             why = self._instead
         limit = -(-base * served // 100)
         friction = "true" if limit < base else "false"
+        if window & FOREIGN_ID:
+            name = self.table.foreign_ids[decision]
+            window ^= FOREIGN_ID
+        else:
+            name = f"d_{decision:016x}"
         decided = self._decided.get((decided_s, fraction)) or self._decided_at(decided_s, fraction)
         expires = self._expires.get(period_end_s) or self._expires_at(period_end_s)
         return (
@@ -178,7 +184,7 @@ class View:
             f'"dynamicMultiplier":{_MULTIPLIERS[served]},"enforceFriction":{friction},'
             f'"upsellProbability":{up},"churnProbability":{down},'
             f'"effectiveLimit":{limit or "null"},"windowSeconds":{self._windows[window]},'
-            f'"reasons":{why},"decisionId":"d_{decision:016x}",{self._origins[origin]},'
+            f'"reasons":{why},"decisionId":"{name}",{self._origins[origin]},'
             f'"source":"{self.rung.value}","decidedAt":"{decided}","expiresAt":{expires}}}'
         ).encode()
 
@@ -197,9 +203,11 @@ class View:
             upgrade_probability=upgrade / MILLION if kept and upgrade != ABSENT else None,
             churn_probability=churn / MILLION if kept and churn != ABSENT else None,
             effective_limit=effective_limit(base, served) or None,
-            window_seconds=WINDOWS[window],
+            window_seconds=WINDOWS[window & ~FOREIGN_ID],
             reasons=self.table.reasons[reasons] if kept else (self._why,),
-            decision_id=f"d_{decision:016x}",
+            decision_id=(
+                self.table.foreign_ids[decision] if window & FOREIGN_ID else f"d_{decision:016x}"
+            ),
             model_version=version,
             policy=policy,
             source=self.rung,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sized
 from dataclasses import dataclass, field
 
 from flyball.arm import effective_limit
 from flyball.decision import Decision
 from flyball.errors import InvalidInput
 from flyball.instant import DAY_US, SECOND_US
-from serving.snapshot.layout import ABSENT, MILLION, RECORD, WINDOWS
+from serving.snapshot.layout import ABSENT, FOREIGN_ID, MILLION, RECORD, WINDOWS
 
 _WINDOW_CODE = {seconds: code for code, seconds in enumerate(WINDOWS)}
 _MAX_VOCABULARY = 65_535
+_OWN_ID = re.compile(r"d_[0-9a-f]{16}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +22,7 @@ class Entry:
     """One tenant's current decision, as far as a gateway or a page needs it.
 
     ``base_limit`` and ``window_seconds`` are None without a plan. Probabilities (0..1) are over 28
-    days under ``served_arm``, None without a model. ``decision_id`` is ``d_`` and 16 hex digits.
+    days under ``served_arm``, None without a model.
     """
 
     tenant_id: str
@@ -67,6 +70,8 @@ class Vocabulary:
 
     reasons: list[tuple[str, ...]] = field(default_factory=list)
     origins: list[tuple[str, str]] = field(default_factory=list)
+    foreign_ids: list[str] = field(default_factory=list)
+    _foreign_code: dict[str, int] = field(default_factory=dict)
     _reason_code: dict[tuple[str, ...], int] = field(default_factory=dict)
     _origin_code: dict[tuple[str, str], int] = field(default_factory=dict)
 
@@ -78,6 +83,19 @@ class Vocabulary:
             self.reasons.append(reasons)
         return code
 
+    def decision_code(self, decision_id: str) -> tuple[int, bool]:
+        """A decision's id as a number, and whether that is an index because it is not one of ours.
+
+        Ours are ``d_`` and 16 hex digits; imported decisions may be named otherwise.
+        """
+        if _OWN_ID.fullmatch(decision_id):
+            return int(decision_id[2:], 16), False
+        code = self._foreign_code.get(decision_id)
+        if code is None:
+            code = self._foreign_code[decision_id] = len(self.foreign_ids)
+            self.foreign_ids.append(decision_id)
+        return code, True
+
     def origin_code(self, model_version: str, policy: str) -> int:
         """Index of a model version and policy, added if new."""
         origin = (model_version, policy)
@@ -88,7 +106,7 @@ class Vocabulary:
         return code
 
 
-def _room(entries: list[tuple[str, ...]] | list[tuple[str, str]]) -> int:
+def _room(entries: Sized) -> int:
     if len(entries) >= _MAX_VOCABULARY:
         raise InvalidInput(
             "More than 65,535 distinct reason lists or model versions are in one snapshot.",
@@ -114,12 +132,7 @@ def pack_entry(entry: Entry, vocabulary: Vocabulary, name_offset: int, name_leng
     InvalidInput
         A value that does not fit a record.
     """
-    decision, digits = entry.decision_id[:2], entry.decision_id[2:]
-    if decision != "d_" or len(digits) != 16:
-        raise InvalidInput(
-            f"decision id {entry.decision_id[:32]!r} is not 'd_' and 16 hex digits.",
-            field="decision_id",
-        )
+    decision, foreign = vocabulary.decision_code(entry.decision_id)
     window = _WINDOW_CODE.get(entry.window_seconds)
     if window is None:
         raise InvalidInput(
@@ -128,7 +141,7 @@ def pack_entry(entry: Entry, vocabulary: Vocabulary, name_offset: int, name_leng
         )
     decided_s, fraction = divmod(entry.decided_us, SECOND_US)
     return RECORD.pack(
-        int(digits, 16),
+        decision,
         entry.base_limit or 0,
         -(-entry.period_end_us // SECOND_US),
         decided_s,
@@ -140,5 +153,5 @@ def pack_entry(entry: Entry, vocabulary: Vocabulary, name_offset: int, name_leng
         vocabulary.reason_code(entry.reasons),
         vocabulary.origin_code(entry.model_version, entry.policy),
         name_length,
-        window,
+        window | (FOREIGN_ID if foreign else 0),
     )

@@ -27,6 +27,7 @@ class Additions(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
 
     reasons: list[tuple[str, ...]] = []
     origins: list[tuple[str, str]] = []
+    foreign_ids: list[str] = []
     tenants: list[str] = []
     aliases: dict[str, int | None] = {}
 

@@ -41,10 +41,11 @@ _SLOT = struct.Struct("<I")
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The vocabulary section: reason lists, and (model version, policy) pairs."""
+    """The vocabulary section: reason lists, (model version, policy) pairs, imported ids."""
 
     reasons: list[tuple[str, ...]]
     origins: list[tuple[str, str]]
+    foreign_ids: list[str]
 
 
 class Table:
@@ -70,6 +71,7 @@ class Table:
             raise BundleCorrupt(f"The snapshot's vocabulary cannot be read: {error}.") from error
         self.reasons = words.reasons
         self.origins = words.origins
+        self.foreign_ids = words.foreign_ids
         self._overlay: dict[int, bytes] = {}
         self._new_names: list[bytes] = []
         self._new_slots: dict[bytes, int] = {}
@@ -153,6 +155,7 @@ class Table:
         # Words and names first: records may point at them as soon as they are in.
         self.reasons.extend(added.reasons)
         self.origins.extend(added.origins)
+        self.foreign_ids.extend(added.foreign_ids)
         for tenant in added.tenants:
             name = tenant.encode("ascii")
             self._new_names.append(name)

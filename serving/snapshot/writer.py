@@ -98,6 +98,7 @@ class SnapshotWriter:
         """
         must_rebase, self._behind = self._behind or not self._digest, True
         reasons, origins = len(self._vocabulary.reasons), len(self._vocabulary.origins)
+        foreign_ids = len(self._vocabulary.foreign_ids)
         known = len(self._names)
         changed = [slot for slot in map(self._put, entries) if slot is not None]
         moved = self._move_aliases(aliases or {})
@@ -107,6 +108,7 @@ class SnapshotWriter:
         added = Additions(
             reasons=self._vocabulary.reasons[reasons:],
             origins=self._vocabulary.origins[origins:],
+            foreign_ids=self._vocabulary.foreign_ids[foreign_ids:],
             tenants=[name.decode("ascii") for name in self._names[known:]],
             aliases=moved,
         )
@@ -190,7 +192,9 @@ class SnapshotWriter:
         alias_hashes = home_hashes(key.tobytes() for key in aliases["key"])
         bits = index_bits(count + len(aliases))
         index = build_index(np.concatenate([hashes, alias_hashes]), bits)
-        words = Words(self._vocabulary.reasons, self._vocabulary.origins)
+        words = Words(
+            self._vocabulary.reasons, self._vocabulary.origins, self._vocabulary.foreign_ids
+        )
         return (
             b"".join(self._records),
             index.astype("<u4").tobytes(),

@@ -1,0 +1,1 @@
+"""A tenant population whose true effects are known; it meets the product only from outside."""

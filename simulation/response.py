@@ -1,0 +1,111 @@
+"""How tenants respond: weekly hazards whose truth is known, in two families.
+
+``smooth``: blocked requests push growing, dependent tenants to upgrade and fragile ones to leave,
+with saturation. ``habit``: they never help; what was felt in past weeks piles up and makes tenants
+leave. Neither has the form that the product's learner assumes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+#: Columns of hazards and of outcomes.
+UPGRADE, DOWNGRADE, CHURN = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What a tenant's week depends on apart from the arm; arrays of shape ``[n]``.
+
+    ``pressure`` is the week's 95th percentile of hourly demand over the base limit. ``grievance``
+    is blocked share felt in earlier weeks, decayed by 0.7 a week. ``renewal_due`` is true in the
+    week in which a term contract ends.
+    """
+
+    pressure: Floats
+    health: Floats
+    momentum: Floats
+    open_tickets: Floats
+    helped: Floats
+    tenure_weeks: Floats
+    term_contract: NDArray[np.bool_]
+    renewal_due: NDArray[np.bool_]
+    top_plan: NDArray[np.bool_]
+    bottom_plan: NDArray[np.bool_]
+    fragility: Floats
+    dependence: Floats
+    intent: Floats
+    grievance: Floats
+
+
+#: (situation, blocked share of this week) -> rates per week, ``[n, 3]``.
+Response = Callable[[Situation, Floats], Floats]
+
+
+def _sigmoid(x: Floats) -> Floats:
+    result: Floats = 1.0 / (1.0 + np.exp(-x))
+    return result
+
+
+def _natural(s: Situation) -> Floats:
+    """Rates per week that no throttle changes: upgrade, downgrade, churn."""
+    upgrade = -6.0 + 2.2 * np.tanh(1.4 * (s.pressure - 0.5)) + 0.45 * s.intent + 14 * s.momentum
+    upgrade += np.where(s.tenure_weeks < 6, -1.0, 0.0)
+    downgrade = -5.8 - 0.8 * s.health - 1.6 * np.tanh(2.0 * (s.pressure - 0.35)) - 0.2 * s.intent
+    churn = -6.1 - 1.0 * s.health + 0.45 * s.fragility + 0.5 * np.minimum(s.open_tickets, 3)
+    churn += np.where(s.tenure_weeks < 26, 0.4, 0.0) - 10 * s.momentum - 0.4 * s.helped
+    churn += np.where(s.term_contract, -1.0, 0.0) + np.where(s.renewal_due, 3.2, 0.0)
+    rates: Floats = np.exp(np.stack([upgrade, downgrade, churn], axis=1))
+    rates[s.top_plan, UPGRADE] = 0.0
+    rates[s.bottom_plan, DOWNGRADE] = 0.0
+    return rates
+
+
+def smooth(s: Situation, felt: Floats) -> Floats:
+    """Friction helps with growing and dependent tenants, and hurts with fragile ones."""
+    rates = _natural(s)
+    pain = 1.0 - np.exp(-felt / 0.08)
+    willing = _sigmoid(0.4 + 1.3 * (s.dependence + s.intent) + 12 * s.momentum)
+    brittle = _sigmoid(-0.3 + 1.6 * s.fragility - 0.5 * s.dependence - 0.5 * s.health)
+    rates[:, UPGRADE] *= np.exp(1.7 * pain * willing)
+    rates[:, CHURN] *= np.exp(1.8 * pain * brittle)
+    return rates
+
+
+def habit(s: Situation, felt: Floats) -> Floats:
+    """Friction never helps: blocked share piles up over weeks and raises churn."""
+    rates = _natural(s)
+    gathered = felt + s.grievance
+    rates[:, CHURN] *= 1.0 + 3.5 * gathered / (gathered + 0.15) * _sigmoid(s.fragility + 0.5)
+    return rates
+
+
+FAMILIES: dict[str, Response] = {"smooth": smooth, "habit": habit}
+
+
+def probabilities(rates: Floats) -> Floats:
+    """Probability that the week's first outcome is each kind, from competing rates ``[n, 3]``."""
+    total = rates.sum(axis=1, keepdims=True)
+    any_outcome = -np.expm1(-total)
+    result: Floats = np.where(total > 0, rates / np.maximum(total, 1e-300), 0.0) * any_outcome
+    return result
+
+
+def drawn(chances: Floats, uniform: Floats) -> NDArray[np.int64]:
+    """The outcome of each row by inversion, -1 for none.
+
+    Churn lies at one end of the unit interval and upgrade at the other, so that a policy that
+    lowers a tenant's churn never makes the same tenant churn instead of nothing.
+    """
+    up, down, churn = chances[:, UPGRADE], chances[:, DOWNGRADE], chances[:, CHURN]
+    outcome = np.full(len(chances), -1, dtype=np.int64)
+    outcome[uniform >= 1.0 - up - down] = DOWNGRADE
+    outcome[uniform >= 1.0 - up] = UPGRADE
+    outcome[uniform < churn] = CHURN
+    return outcome

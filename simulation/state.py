@@ -1,0 +1,114 @@
+"""What a world remembers from week to week, and how it is kept on disk (no pickle)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulation.catalogue import PLANS, REGION_CURRENCY, REGIONS
+from simulation.population import Population
+
+_REQUESTS = np.array([plan.requests_per_hour for plan in PLANS])
+_PRICES = np.array([plan.price_minor for plan in PLANS])
+_EURO = np.array([REGION_CURRENCY[region] == "EUR" for region in REGIONS])
+
+#: Hours in a contract's term.
+TERM_HOURS = 365 * 24
+NEVER = 2**40
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """One row a tenant, arrays of shape ``[n]``; ``level`` is log usual peak over the first base.
+
+    ``gone_hour`` is when the tenant left (NEVER while here), ``plan_hour`` when its plan began,
+    ``renewal_hour`` the end of its term (NEVER without one), ``arm`` the last arm in hundredths.
+    """
+
+    plan: NDArray[np.int64]
+    plan_hour: NDArray[np.int64]
+    upgraded_hour: NDArray[np.int64]
+    renewal_hour: NDArray[np.int64]
+    gone_hour: NDArray[np.int64]
+    arm: NDArray[np.int64]
+    seats: NDArray[np.int64]
+    level: NDArray[np.float64]
+    momentum: NDArray[np.float64]
+    health: NDArray[np.float64]
+    grievance: NDArray[np.float64]
+    open_tickets: NDArray[np.float64]
+    helped: NDArray[np.float64]
+    storage: NDArray[np.float64]
+
+    def save(self, path: Path) -> None:
+        """Write all arrays to one ``.npz``."""
+        np.savez_compressed(path, **{f.name: getattr(self, f.name) for f in fields(self)})
+
+    @staticmethod
+    def load(path: Path) -> State:
+        """Read what :meth:`save` wrote."""
+        with np.load(path, allow_pickle=False) as held:
+            return State(**{f.name: held[f.name] for f in fields(State)})
+
+
+def beginning(population: Population, start_hour: int) -> State:
+    """Everybody on the first plan, in neutral health, at m = 1."""
+    size = population.size
+    created = population.created_hour
+    # Terms count from creation; the next end lies after both the start and the creation.
+    passed = np.maximum(0, (start_hour - created) // TERM_HOURS) + 1
+    renewal = np.where(population.term_contract, created + passed * TERM_HOURS, NEVER)
+    plan = population.first_plan.copy()
+    stored = np.array([p.storage_bytes for p in PLANS])[plan]
+    return State(
+        plan=plan,
+        plan_hour=created.copy(),
+        upgraded_hour=np.full(size, -NEVER, dtype=np.int64),
+        renewal_hour=renewal.astype(np.int64),
+        gone_hour=np.full(size, NEVER, dtype=np.int64),
+        arm=np.full(size, 100, dtype=np.int64),
+        seats=population.seats.copy(),
+        level=population.first_level.copy(),
+        momentum=np.zeros(size),
+        health=-0.3 * population.fragility,
+        grievance=np.zeros(size),
+        open_tickets=np.zeros(size),
+        helped=np.zeros(size),
+        storage=0.4 * stored * np.exp(0.5 * population.first_level),
+    )
+
+
+def base_limit(population: Population, plan: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Requests an hour of each tenant on ``plan``, its own limit where it negotiated one."""
+    count = len(plan)
+    own = np.where(plan == population.first_plan[:count], population.custom_scale[:count], 1.0)
+    result: NDArray[np.int64] = np.round(_REQUESTS[plan] * own).astype(np.int64)
+    return result
+
+
+def contract_percent(population: Population, plan: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What the tenant was promised, in hundredths of its base limit; a new plan promises 70."""
+    first = plan == population.first_plan[: len(plan)]
+    return np.where(first, population.contract_percent[: len(plan)], 70)
+
+
+def mrr_minor(population: Population, plan: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Monthly recurring revenue in minor units of the account's currency."""
+    count = len(plan)
+    scale = base_limit(population, plan) / _REQUESTS[plan]
+    price = _PRICES[plan] * scale * (1.0 - population.discount[:count])
+    price = np.where(_EURO[population.region[:count]], price / 1.08, price)
+    result: NDArray[np.int64] = np.round(price / 100.0).astype(np.int64) * 100
+    return result
+
+
+def usual_peak(population: Population, state: State, count: int, hour: int) -> NDArray[np.float64]:
+    """Requests in a usual busy hour of the first ``count`` tenants; newcomers start small."""
+    base = base_limit(population, population.first_plan[:count])
+    age_weeks = np.maximum(0, hour - population.created_hour[:count]) / 168.0
+    ramp = 1.0 - 0.7 * np.exp(-age_weeks / 4.0)
+    result: NDArray[np.float64] = base * np.exp(state.level[:count]) * ramp
+    return result

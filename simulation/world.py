@@ -1,0 +1,319 @@
+"""The world, one week at a time: demand, what was blocked, how tenants responded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulation import response, support
+from simulation.activity import Daily, daily_activity
+from simulation.bucket import blocked, blocked_share, effective_limit
+from simulation.calendar_week import HOURS, first_hour
+from simulation.chance import Stream, generator, uniforms
+from simulation.demand import hourly_demand
+from simulation.exploration import ARMS, NEUTRAL, Draw, draw, offered_arms
+from simulation.population import Population, populate
+from simulation.response import CHURN, DOWNGRADE, UPGRADE, Situation
+from simulation.state import (
+    NEVER,
+    TERM_HOURS,
+    State,
+    base_limit,
+    beginning,
+    contract_percent,
+    usual_peak,
+)
+
+_SETTLING_HOURS = 28 * 24
+_NEWCOMER_HOURS = 30 * 24
+_RENEWAL_HOURS = 60 * 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What fixes a world: the same setup and the same decisions give the same world.
+
+    ``start_week`` counts weeks since 1970-01-05; ``weeks`` is the length of the history;
+    ``tenants`` have arrived by its end; up to ``spare_weeks`` more weeks can be lived.
+    """
+
+    tenants: int = 2_000
+    weeks: int = 26
+    seed: int = 7
+    family: str = "smooth"
+    start_week: int = 2_917
+    spare_weeks: int = 104
+    warmup_weeks: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Week:
+    """What happened in one week; rows are the first tenants of the population.
+
+    ``here`` were tenants at its start; ``arm`` is each one's arm in hundredths, ``outcome`` is
+    UPGRADE, DOWNGRADE, CHURN or -1, ``outcome_hour`` when. ``chances`` ``[n, arms, 3]`` is the
+    truth: the probability of each first outcome had the tenant been given each arm.
+    ``drawn`` is set where the world decided by itself. ``from_hour`` is where the record starts.
+    """
+
+    week: int
+    from_hour: int
+    here: NDArray[np.bool_]
+    arm: NDArray[np.int64]
+    drawn: Draw | None
+    plan_before: NDArray[np.int64]
+    plan_after: NDArray[np.int64]
+    demand: NDArray[np.float64]
+    refused: NDArray[np.float64]
+    activity: dict[str, Daily]
+    outcome: NDArray[np.int64]
+    outcome_hour: NDArray[np.int64]
+    renewed: NDArray[np.bool_]
+    seats_after: NDArray[np.int64]
+    renewal_after: NDArray[np.int64]
+    chances: NDArray[np.float64]
+    tickets: list[support.Ticket]
+    interventions: list[tuple[int, int, str]]
+    incident: support.Incident | None
+
+
+@dataclass(slots=True)
+class World:
+    """A population living week by week; :meth:`step` moves it on by one."""
+
+    setup: Setup
+    population: Population
+    state: State
+    week: int
+    #: Hours of the current week already told to the product, under m = 1.
+    opened_hours: int = 0
+    live: bool = field(default=False)
+
+    @staticmethod
+    def begin(setup: Setup) -> World:
+        """The world at the start of its history."""
+        if setup.family not in response.FAMILIES:
+            raise ValueError(
+                f"no family {setup.family!r}; take one of {', '.join(response.FAMILIES)}"
+            )
+        people = populate(
+            setup.seed, setup.tenants, setup.start_week, setup.weeks, setup.spare_weeks
+        )
+        state = beginning(people, first_hour(setup.start_week))
+        return World(setup, people, state, setup.start_week)
+
+    def present(self) -> list[str]:
+        """Ids of the tenants that are here at the start of the current week."""
+        here = self._here(self.population.arrived(first_hour(self.week)))
+        return [self.population.tenant_id[row] for row in np.flatnonzero(here)]
+
+    def _here(self, count: int) -> NDArray[np.bool_]:
+        start = first_hour(self.week)
+        people, state = self.population, self.state
+        here: NDArray[np.bool_] = (people.created_hour[:count] < start) & (
+            state.gone_hour[:count] > start
+        )
+        return here
+
+    def _explored(self, here: NDArray[np.bool_]) -> Draw:
+        count, start = len(here), first_hour(self.week)
+        people, state = self.population, self.state
+        gentle = (start - people.created_hour[:count] < _NEWCOMER_HOURS) | (
+            state.renewal_hour[:count] - start < _RENEWAL_HOURS
+        )
+        settled = start - state.upgraded_hour[:count] < _SETTLING_HOURS
+        promised = contract_percent(people, state.plan[:count])
+        allowed = offered_arms(promised, state.arm[:count], gentle, settled)
+        u = uniforms(self.setup.seed, Stream.EXPLORATION, self.week, count)[:, 0]
+        # Tenants of one organisation share one draw, as the product's do.
+        first: dict[str, int] = {}
+        for row, org in enumerate(people.parent_org[:count]):
+            if org:
+                u[row] = u[first.setdefault(org, row)]
+        return draw(allowed, u)
+
+    def _situation(self, count: int, demand: NDArray[np.float64]) -> Situation:
+        people, state, start = self.population, self.state, first_hour(self.week)
+        base = base_limit(people, state.plan[:count])
+        due = state.renewal_hour[:count]
+        return Situation(
+            pressure=np.partition(demand, 159, axis=1)[:, 159] / base,
+            health=state.health[:count],
+            momentum=state.momentum[:count],
+            open_tickets=state.open_tickets[:count],
+            helped=state.helped[:count],
+            tenure_weeks=(start - people.created_hour[:count]) / HOURS,
+            term_contract=people.term_contract[:count],
+            renewal_due=(due >= start) & (due < start + HOURS),
+            top_plan=state.plan[:count] == 3,
+            bottom_plan=state.plan[:count] == 0,
+            fragility=people.fragility[:count],
+            dependence=people.dependence[:count],
+            intent=people.intent[:count],
+            grievance=state.grievance[:count],
+        )
+
+    def _demand(self, count: int, outage: support.Incident | None) -> NDArray[np.float64]:
+        people, start = self.population, first_hour(self.week)
+        peak = usual_peak(people, self.state, count, start)
+        demand = hourly_demand(people, self.setup.seed, self.week, peak)
+        demand[self.state.gone_hour[:count] <= start] = 0.0
+        if outage is not None:
+            names = np.array(["us", "eu", "uk", "apac"])[people.region[:count]]
+            hit = np.flatnonzero((names == outage.scope) | (outage.scope == "all"))
+            low, high = outage.from_hour - start, min(outage.to_hour - start, HOURS)
+            demand[hit, low:high] = np.floor(demand[hit, low:high] * 0.2)
+        return demand
+
+    def _limits(self, count: int, arm: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Effective limit per hour under one arm each; m = 1 in the hours already told."""
+        base = base_limit(self.population, self.state.plan[:count])
+        limits = np.repeat(effective_limit(base, arm)[:, None], HOURS, axis=1)
+        limits[:, : self.opened_hours] = base[:, None]
+        return limits
+
+    def _chances(self, situation: Situation, demand: NDArray[np.float64]) -> NDArray[np.float64]:
+        respond = response.FAMILIES[self.setup.family]
+        count = len(demand)
+        by_arm = []
+        for arm in ARMS:
+            limits = self._limits(count, np.full(count, arm))
+            felt = blocked_share(demand, blocked(demand, limits))
+            by_arm.append(response.probabilities(respond(situation, felt)))
+        return np.stack(by_arm, axis=1)
+
+    def opening(self, hours: int) -> Week:
+        """The first ``hours`` of the current week under m = 1, before anybody decides it."""
+        count = self.population.arrived(first_hour(self.week) + hours)
+        self.opened_hours = hours
+        neutral = np.full(count, NEUTRAL, dtype=np.int64)
+        return self._lived(count, neutral, None, outcomes=False)
+
+    def step(self, arms: Mapping[str, int] | None = None) -> Week:
+        """Live the current week and move on.
+
+        Parameters
+        ----------
+        arms:
+            Tenant to arm in hundredths, as the product decided; who is missing gets 100. None
+            lets the world explore by itself, as it does in its history.
+        """
+        count = self.population.arrived(first_hour(self.week + 1))
+        here = self._here(count)
+        drawn = None
+        arm = np.full(count, NEUTRAL, dtype=np.int64)
+        if arms is not None:
+            for row in np.flatnonzero(here):
+                arm[row] = arms.get(self.population.tenant_id[row], NEUTRAL)
+        elif self.week >= self.setup.start_week + self.setup.warmup_weeks:
+            drawn = self._explored(here)
+            arm = np.where(here, drawn.arm, NEUTRAL)
+        lived = self._lived(count, arm, drawn, outcomes=True)
+        self._advance(lived)
+        return lived
+
+    def _lived(
+        self, count: int, arm: NDArray[np.int64], drawn: Draw | None, *, outcomes: bool
+    ) -> Week:
+        start, seed = first_hour(self.week), self.setup.seed
+        people, state = self.population, self.state
+        here = self._here(count)
+        outage = support.incident(seed, self.week)
+        demand = self._demand(count, outage)
+        situation = self._situation(count, demand)
+        chances = self._chances(situation, demand)
+        chances[~here] = 0.0
+        limits = self._limits(count, arm)
+        refused = blocked(demand, limits)
+        felt = blocked_share(demand, refused)
+        mine = response.probabilities(response.FAMILIES[self.setup.family](situation, felt))
+        u = uniforms(seed, Stream.OUTCOME, self.week, count, 2)
+        outcome = response.drawn(np.where(here[:, None], mine, 0.0), u[:, 0])
+        # Whole hours between what was told and the week's end, never the first one.
+        first = max(self.opened_hours, 1)
+        hour = start + first + np.floor(u[:, 1] * (HOURS - first)).astype(np.int64)
+        if not outcomes:
+            outcome[:] = -1
+        plan = state.plan[:count].copy()
+        after = plan + (outcome == UPGRADE) - (outcome == DOWNGRADE)
+        demand, refused = self._after_outcome(demand, refused, outcome, hour, after)
+        renewed = situation.renewal_due & here & (outcome != CHURN)
+        still = here | (people.created_hour[:count] >= start)
+        return Week(
+            week=self.week,
+            from_hour=start if not outcomes else start + self.opened_hours,
+            here=here,
+            arm=arm,
+            drawn=drawn,
+            plan_before=plan,
+            plan_after=after,
+            demand=demand,
+            refused=refused,
+            activity=daily_activity(people, state, seed, self.week, situation.pressure),
+            outcome=outcome,
+            outcome_hour=np.where(outcome >= 0, hour, NEVER),
+            renewed=renewed,
+            seats_after=np.where(
+                outcome == UPGRADE, state.seats[:count] * 13 // 10 + 1, state.seats[:count]
+            ),
+            renewal_after=np.where(
+                renewed, state.renewal_hour[:count] + TERM_HOURS, state.renewal_hour[:count]
+            ),
+            chances=chances,
+            tickets=support.tickets(seed, self.week, state.health[:count], felt, still & here),
+            interventions=support.interventions(seed, self.week, state.health[:count], here),
+            incident=outage,
+        )
+
+    def _after_outcome(
+        self,
+        demand: NDArray[np.float64],
+        refused: NDArray[np.float64],
+        outcome: NDArray[np.int64],
+        hour: NDArray[np.int64],
+        after: NDArray[np.int64],
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Who left asks for nothing more; who changed plan meets the new limit at m = 1."""
+        later = np.arange(HOURS)[None, :] + first_hour(self.week) >= hour[:, None]
+        demand[later & (outcome == CHURN)[:, None]] = 0.0
+        fresh = blocked(demand, base_limit(self.population, after)[:, None])
+        return demand, np.where(later & (outcome >= 0)[:, None], fresh, refused)
+
+    def _advance(self, lived: Week) -> None:
+        """Fold the week into the state."""
+        people, state, count = self.population, self.state, len(lived.arm)
+        z = generator(self.setup.seed, Stream.WALK, self.week).standard_normal((people.size, 2))
+        changed = lived.outcome >= 0
+        state.gone_hour[:count] = np.where(
+            lived.outcome == CHURN, lived.outcome_hour, state.gone_hour[:count]
+        )
+        state.plan_hour[:count] = np.where(changed, lived.outcome_hour, state.plan_hour[:count])
+        state.upgraded_hour[:count] = np.where(
+            lived.outcome == UPGRADE, lived.outcome_hour, state.upgraded_hour[:count]
+        )
+        state.plan[:count] = lived.plan_after
+        state.seats[:count] = lived.seats_after
+        state.renewal_hour[:count] = lived.renewal_after
+        state.arm[:count] = np.where(changed, NEUTRAL, lived.arm)
+        felt = blocked_share(lived.demand, lived.refused)
+        state.grievance[:count] = 0.7 * state.grievance[:count] + 0.3 * felt
+        end = first_hour(self.week + 1)
+        state.open_tickets *= 0.3
+        for ticket in lived.tickets:
+            state.open_tickets[ticket.row] += 1.0 if ticket.closed_hour >= end else 0.5
+        state.helped *= 0.75
+        for row, _, _ in lived.interventions:
+            state.helped[row] = 1.0
+        state.health = 0.9 * state.health + 0.32 * z[:, 0] - 0.03 * people.fragility
+        move = people.trend + 0.02 * z[:, 1] + 0.012 * np.minimum(state.health, 0.0)
+        # Nobody outgrows the top plan for ever: growth fades above twice the largest limit.
+        ceiling = np.log(120_000 / base_limit(people, people.first_plan))
+        move = np.where(state.level > ceiling, np.minimum(move, 0.0), move)
+        state.level = state.level + move
+        state.momentum = 0.7 * state.momentum + 0.3 * move
+        state.storage = state.storage * (1.0084 + np.clip(state.momentum, -0.02, 0.05))
+        self.week += 1
+        self.opened_hours = 0

@@ -57,7 +57,7 @@ def write_bundle(directory: Path, bundle: Bundle, key: Ed25519PrivateKey) -> Bun
         If the manifest contradicts itself; nothing was written.
     """
     contents = _contents(bundle)
-    written = bundle_from(SignedFiles(contents))
+    written = parsed(contents)
     contents[SIGNATURE_FILE] = signature_of(contents, key)
     write_files(directory, contents)
     return written
@@ -91,8 +91,23 @@ def open_bundle(
     ------
     NotFound, SignatureInvalid, BundleCorrupt, BundleOutdated
     """
-    files = verified(directory, key)
-    bundle = bundle_from(files)
+    return accepted(
+        verified(directory, key),
+        not_before_us=not_before_us,
+        feature_hash=feature_hash,
+        probe=probe,
+    )
+
+
+def accepted(
+    files: SignedFiles,
+    *,
+    not_before_us: int | None = None,
+    feature_hash: str | None = None,
+    probe: bool = True,
+) -> Bundle:
+    """The part of :func:`open_bundle` that follows verification."""
+    bundle = parsed(files.contents)
     made = bundle.manifest.created_us
     if not_before_us is not None and made < not_before_us:
         raise BundleOutdated(
@@ -113,9 +128,8 @@ def open_bundle(
     return bundle
 
 
-def bundle_from(files: SignedFiles) -> Bundle:
-    """Read the content of verified files; raises BundleCorrupt or BundleOutdated."""
-    contents = files.contents
+def parsed(contents: Mapping[str, bytes]) -> Bundle:
+    """Read files (by name) that are ours or verified; raises BundleCorrupt or BundleOutdated."""
     if set(contents) != {MANIFEST_FILE, CARD_FILE, *GRAPHS}:
         raise BundleCorrupt(f"A bundle with the files {sorted(contents)} is not complete.")
     manifest = decode_manifest(contents[MANIFEST_FILE])

@@ -22,14 +22,16 @@ from flyball.errors import (
     BundleOutdated,
     Conflict,
     InvalidInput,
+    NotFound,
     ReadOnlyHome,
+    SignatureInvalid,
     StorageError,
     StorageFull,
 )
 from flyball.identity import check_identifier
-from models.bundle import Bundle, open_bundle, sync_directory, write_files
+from models.bundle import Bundle, accepted, open_bundle, sync_directory, write_files
 from models.manifest import Manifest
-from models.signature import SIGNATURE_FILE, verified
+from models.signature import SIGNATURE_FILE, SignedFiles, verified
 
 POINTER_FILE = "current.json"
 KEEP_BUNDLES = 5
@@ -115,7 +117,8 @@ def publish(
     SignatureInvalid, BundleCorrupt, NotFound, StorageFull, ReadOnlyHome
         The pointer stays where it was.
     """
-    bundle = open_bundle(source, key, feature_hash=feature_hash)
+    files = verified(source, key)
+    bundle = accepted(files, feature_hash=feature_hash)
     made = bundle.manifest.created_us
     with _storage(bundles), _one_publisher(bundles):
         now = read_current(bundles)
@@ -124,7 +127,7 @@ def publish(
                 f"{bundle.version} is older than {now.version}, which is in use.",
                 "Use `flyball rollback` to go back on purpose.",
             )
-        _place(source, bundles / bundle.version, key)
+        _place(files, bundles / bundle.version, key)
         if now is not None and (now.version, now.created_us) == (bundle.version, made):
             return now
         pointer = Pointer(
@@ -138,23 +141,36 @@ def publish(
     return pointer
 
 
-def _place(source: Path, target: Path, key: Ed25519PublicKey) -> None:
-    # The verified bytes are written, not the source's files: those may change in between.
-    contents = dict(verified(source, key).contents)
-    contents[SIGNATURE_FILE] = (source / SIGNATURE_FILE).read_bytes()
-    if target.exists():
-        if dict(verified(target, key).contents) != dict(verified(source, key).contents):
-            raise Conflict(f"{target.name} was published before with other content.")
+def _place(files: SignedFiles, target: Path, key: Ed25519PublicKey) -> None:
+    if _is_placed(files, target, key):
         return
+    # The verified bytes are written, not the source's files: those may change in between.
+    contents = {**files.contents, SIGNATURE_FILE: files.signature}
     incoming = target.parent / f".incoming-{target.name}"
     shutil.rmtree(incoming, ignore_errors=True)
     try:
         write_files(incoming, contents)
-        verified(incoming, key)
         incoming.rename(target)
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
     sync_directory(target.parent)
+
+
+def _is_placed(files: SignedFiles, target: Path, key: Ed25519PublicKey) -> bool:
+    try:
+        there = verified(target, key)
+    except NotFound:
+        return False
+    except SignatureInvalid:
+        # Damaged since it was published: put a sound copy in its place.
+        shutil.rmtree(target)
+        return False
+    if dict(there.contents) != dict(files.contents):
+        raise Conflict(
+            f"{target.name} was published before with other content.",
+            "Give the new bundle another version.",
+        )
+    return True
 
 
 def _replace(path: Path, body: bytes) -> None:

@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -21,9 +21,14 @@ TIMEOUT_SECONDS = 60
 
 
 def try_in_child(
-    contents: Mapping[str, bytes], *, timeout_seconds: float = TIMEOUT_SECONDS
+    contents: Mapping[str, bytes],
+    *,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    command: Sequence[str] = (),
 ) -> None:
     """Load and score ``contents`` (verified files by name) in a fresh interpreter.
+
+    ``command`` replaces the child, for tests of what becomes of crashes.
 
     Raises
     ------
@@ -35,8 +40,9 @@ def try_in_child(
     # Safe path: a folder called `models` where the server was started must not be imported.
     environment = {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": path}
     try:
-        child = subprocess.run(
-            [sys.executable, "-m", "models.probe"],
+        # Our own interpreter and module; nothing of the bundle is on the command line.
+        child = subprocess.run(  # noqa: S603
+            list(command) or [sys.executable, "-m", "models.probe"],
             input=msgspec.msgpack.encode(dict(contents)),
             capture_output=True,
             env=environment,
@@ -59,15 +65,14 @@ def _reason(answer: bytes, code: int) -> str:
 
 def main() -> int:
     """The child: read the files from standard input, load, score, report."""
-    from models.bundle import bundle_from
+    from models.bundle import parsed
     from models.golden import check_golden
     from models.scorer import Scorer
-    from models.signature import SignedFiles
 
     _limit_resources()
     contents = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=dict[str, bytes])
     try:
-        check_golden(Scorer(bundle_from(SignedFiles(contents))))
+        check_golden(Scorer(parsed(contents)))
     except BundleError as error:
         print(json.dumps({"error": error.message}))
         return 5

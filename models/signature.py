@@ -26,9 +26,9 @@ SIGNATURE_FILE = "SIGNATURE"
 _HEADING = "flyball bundle listing 1\n"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}(?:\.[a-z0-9]{1,16})?", re.ASCII)
 
-#: Nothing in a bundle is anywhere near these sizes; more is refused unread.
-MAX_FILE_BYTES = 256 * 1024 * 1024
-MAX_FILES = 32
+#: No bundle is anywhere near these sizes; more is refused unread.
+MAX_BUNDLE_BYTES = 256 * 1024 * 1024
+MAX_FILES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,11 @@ class SignedFiles:
     """Names and contents of files whose signature was correct. Only :func:`verified` makes one.
 
     The bytes are those that were hashed: a file swapped afterwards changes nothing.
+    ``signature`` is the content of the ``SIGNATURE`` file, which ``contents`` does not repeat.
     """
 
     contents: Mapping[str, bytes]
+    signature: bytes
 
 
 def create_keypair(private_path: Path, public_path: Path) -> None:
@@ -119,11 +121,13 @@ def signature_of(contents: Mapping[str, bytes], key: Ed25519PrivateKey) -> bytes
     return key.sign(listing(contents)).hex().encode("ascii") + b"\n"
 
 
-def verified(directory: Path, key: Ed25519PublicKey) -> SignedFiles:
+def verified(
+    directory: Path, key: Ed25519PublicKey, *, max_bytes: int = MAX_BUNDLE_BYTES
+) -> SignedFiles:
     """Read every file of ``directory`` and check the signature over all of them.
 
     Only regular files with plain names may be there: no links, no directories, nothing extra,
-    nothing missing, nothing renamed, nothing larger than ``MAX_FILE_BYTES``.
+    nothing missing, nothing renamed, no more than ``max_bytes`` together.
 
     Raises
     ------
@@ -132,7 +136,7 @@ def verified(directory: Path, key: Ed25519PublicKey) -> SignedFiles:
     NotFound
         If the directory does not exist.
     """
-    contents = _read_directory(directory)
+    contents = _read_directory(directory, max_bytes)
     signature = contents.pop(SIGNATURE_FILE, None)
     if signature is None:
         raise SignatureInvalid(
@@ -147,10 +151,10 @@ def verified(directory: Path, key: Ed25519PublicKey) -> SignedFiles:
             f"{directory.name} was altered after signing, or signed with another key.",
             "Publish it again, or check that the verification key belongs to the training machine.",
         ) from error
-    return SignedFiles(contents)
+    return SignedFiles(contents, signature)
 
 
-def _read_directory(directory: Path) -> dict[str, bytes]:
+def _read_directory(directory: Path, max_bytes: int) -> dict[str, bytes]:
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     try:
         folder = os.open(directory, flags)
@@ -162,12 +166,16 @@ def _read_directory(directory: Path) -> dict[str, bytes]:
         names = sorted(os.listdir(folder))
         if len(names) > MAX_FILES:
             raise SignatureInvalid(f"{directory.name} holds {len(names)} files, too many.")
-        return {name: _read_file(folder, name, directory.name) for name in names}
+        contents: dict[str, bytes] = {}
+        for name in names:
+            contents[name] = _read_file(folder, name, directory.name, max_bytes)
+            max_bytes -= len(contents[name])
+        return contents
     finally:
         os.close(folder)
 
 
-def _read_file(folder: int, name: str, bundle: str) -> bytes:
+def _read_file(folder: int, name: str, bundle: str, max_bytes: int) -> bytes:
     if name != SIGNATURE_FILE and not _NAME.fullmatch(name):
         raise SignatureInvalid(f"{bundle} holds {name[:64]!r}, which no bundle has.")
     # NOFOLLOW refuses links, NONBLOCK keeps a named pipe from blocking us.
@@ -181,9 +189,9 @@ def _read_file(folder: int, name: str, bundle: str) -> bytes:
         about = os.fstat(file.fileno())
         if not stat.S_ISREG(about.st_mode):
             raise SignatureInvalid(f"{bundle}: {name} is not a regular file.")
-        if about.st_size > MAX_FILE_BYTES:
-            raise SignatureInvalid(f"{bundle}: {name} is larger than {MAX_FILE_BYTES} bytes.")
-        body = file.read(MAX_FILE_BYTES + 1)
+        if about.st_size > max_bytes:
+            raise SignatureInvalid(f"{bundle}: {name} makes it larger than a bundle may be.")
+        body = file.read(max_bytes + 1)
     if len(body) != about.st_size:
         raise SignatureInvalid(f"{bundle}: {name} changed while it was read.")
     return body

@@ -1,0 +1,101 @@
+"""Context: expected demand, and the share of it that each arm of the default grid would block."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ibis
+
+from features.definitions.portable import nothing, ratio, real, total, when
+from features.definitions.registry import context, measure
+
+Expr = Any
+
+
+def _measures(arm: int) -> None:
+    """Register the sums that the blocked share under ``arm`` (hundredths) is made of."""
+
+    def over_sum(days: Expr) -> Expr:
+        return total(days[f"over_sum_{arm}"], days.age <= 28)
+
+    def over_count(days: Expr) -> Expr:
+        return total(days[f"over_count_{arm}"], days.age <= 28)
+
+    def day_excess(days: Expr) -> Expr:
+        # The effective limit rounds up, in whole numbers, as flyball.arm does.
+        allowed = real((days.base_limit * arm + 99) // 100)
+        daily = (days.age >= 1) & (days.age <= 28) & (days.window_seconds == 86_400)
+        return total(days.demand - allowed, daily & (days.demand > allowed))
+
+    for function, name, words in (
+        (over_sum, f"over_sum_{arm}_28d", "Sum of shares of the windows"),
+        (over_count, f"over_count_{arm}_28d", "Number of windows"),
+        (day_excess, f"day_excess_{arm}_28d", "Demand beyond the daily limit on the days"),
+    ):
+        function.__name__ = name
+        function.__doc__ = f"{words} at or above {arm} % of the base limit, over 28 days."
+        measure(function)
+
+
+def _blocked(arm: int) -> None:
+    """Register the context column of one arm; edges of the share bins make it exact."""
+
+    def blocked(**inputs: Expr) -> Expr:
+        over_sum, over_count = inputs[f"over_sum_{arm}_28d"], inputs[f"over_count_{arm}_28d"]
+        # Shares are quantised, so the difference may fall a hair below 0.
+        excess = ibis.greatest(over_sum - over_count * (arm / 100.0), 0.0)
+        by_window = ratio(excess, inputs["share_sum_28d"])
+        by_day = ratio(inputs[f"day_excess_{arm}_28d"], inputs["demand_of_days"])
+        limit = real((inputs["base_limit"] * arm + 99) // 100)
+        demand = inputs["demand_30d"]
+        by_month = ratio(when(demand > limit, demand - limit, 0.0), demand)
+        seconds = inputs["window_seconds"]
+        return ibis.cases(
+            (seconds.isnull(), nothing()),
+            (seconds > 86_400, by_month),
+            (seconds > 3_600, by_day),
+            else_=by_window,
+        )
+
+    blocked.__name__ = f"blocked_{arm}"
+    blocked.__doc__ = (
+        f"Share of demand that a limit of {arm} % of the base limit would have blocked in the last "
+        "28 days (monthly limits: 30); missing where no demand was seen."
+    )
+    context(
+        unit="share",
+        inputs=(
+            f"over_sum_{arm}_28d",
+            f"over_count_{arm}_28d",
+            f"day_excess_{arm}_28d",
+            "share_sum_28d",
+            "demand_of_days",
+            "demand_30d",
+            "base_limit",
+            "window_seconds",
+        ),
+    )(blocked)
+
+
+@context(unit="unit")
+def demand_period(demand_mean_7: Expr) -> Expr:
+    """Demand of the primary meter expected in the next seven days: seven times the mean day of the
+    last seven."""
+    return ibis.coalesce(demand_mean_7, 0.0) * 7.0
+
+
+for _arm in (70, 85, 100, 115, 130):
+    _measures(_arm)
+    _blocked(_arm)
+
+
+@measure
+def coarse_windows_28d(days: Expr) -> Expr:
+    """Windows of the last 28 days whose share was estimated."""
+    return total(days.coarse, days.age <= 28)
+
+
+@context(unit="boolean")
+def coarse(coarse_windows_28d: Expr) -> Expr:
+    """Whether demand was too coarse to see limit windows in, so that shares are estimates."""
+    return ibis.coalesce(coarse_windows_28d > 0.0, False)

@@ -1,0 +1,202 @@
+"""How much of its limit the tenant uses, and how close to it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import ibis
+
+from features.definitions.portable import largest, log1p, ratio, real, rows, total, when
+from features.definitions.registry import feature as any_feature
+from features.definitions.registry import measure
+
+Expr = Any
+feature = partial(any_feature, group="consumption")
+
+
+@feature(unit="share", window="7d", null="no limit window with demand")
+def share_mean_7d(
+    share_sum_7d: Expr, windows_7d: Expr, demand_mean_7: Expr, day_limit: Expr
+) -> Expr:
+    """Mean demand per limit window divided by the base limit in force, over windows with demand;
+    for daily and monthly limits mean daily demand divided by the limit per day."""
+    return ibis.coalesce(ratio(demand_mean_7, day_limit), ratio(share_sum_7d, windows_7d))
+
+
+@feature(unit="share", window="28d", null="no limit window with demand")
+def share_mean_28d(
+    share_sum_28d: Expr, windows_28d: Expr, demand_mean_28: Expr, day_limit: Expr
+) -> Expr:
+    """As share_mean_7d, over 28 days."""
+    return ibis.coalesce(ratio(demand_mean_28, day_limit), ratio(share_sum_28d, windows_28d))
+
+
+@measure
+def share_top_7d(days: Expr) -> Expr:
+    """Largest share of a limit window in the last 7 days."""
+    return largest(days.share_peak, (days.age <= 7) & (days.windows > 0))
+
+
+@measure
+def share_top_28d(days: Expr) -> Expr:
+    """Largest share of a limit window in the last 28 days."""
+    return largest(days.share_peak, (days.age <= 28) & (days.windows > 0))
+
+
+@measure
+def demand_top_day_7d(days: Expr) -> Expr:
+    """Largest daily demand of the last 7 days."""
+    return largest(days.demand, days.age <= 7)
+
+
+@measure
+def share_top_long_28d(
+    demand_top_day_28d: Expr, demand_30d: Expr, base_limit: Expr, window_seconds: Expr
+) -> Expr:
+    """Largest day over a daily limit, or the last 30 days over a monthly one."""
+    demand = when(window_seconds > 86_400, demand_30d, demand_top_day_28d)
+    return when(window_seconds > 3_600, ratio(demand, real(base_limit)), ibis.null("float64"))
+
+
+@feature(unit="share", window="7d", null="no limit window with demand")
+def share_peak_7d(share_top_7d: Expr, demand_top_day_7d: Expr, day_limit: Expr) -> Expr:
+    """Largest demand of a limit window divided by the base limit; for limits longer than an hour
+    the largest day divided by the limit per day."""
+    return ibis.coalesce(ratio(demand_top_day_7d, day_limit), share_top_7d)
+
+
+@feature(unit="share", window="28d", null="no limit window with demand")
+def share_peak_28d(share_top_28d: Expr, share_top_long_28d: Expr) -> Expr:
+    """Largest demand of a limit window divided by the base limit; for a monthly limit the last 30
+    days divided by it."""
+    return ibis.coalesce(share_top_long_28d, share_top_28d)
+
+
+@feature(unit="share", window="28d", null="no limit window seen")
+def windows_over_limit_28d(windows_at_limit_28d: Expr, windows_28d: Expr) -> Expr:
+    """Share of the limit windows with demand in which it reached the base limit."""
+    return ratio(windows_at_limit_28d, windows_28d)
+
+
+@measure
+def windows_above_70(days: Expr) -> Expr:
+    """Limit windows of the last 28 days with demand at or above 70 % of the base limit."""
+    return total(days.over_count_70, days.age <= 28)
+
+
+@feature(unit="share", window="28d", null="no limit window seen")
+def windows_near_limit_28d(windows_above_70: Expr, windows_28d: Expr) -> Expr:
+    """Share of the limit windows with demand in which it reached 70 % of the base limit."""
+    return ratio(windows_above_70, windows_28d)
+
+
+@feature(unit="share", window="28d", null="blocked share unknown")
+def predicted_blocked_28d(blocked_100: Expr) -> Expr:
+    """Share of demand that the base limit itself is expected to block."""
+    return blocked_100
+
+
+@feature(unit="share", window="28d", null="blocked share unknown")
+def predicted_dose_28d(blocked_70: Expr, blocked_100: Expr) -> Expr:
+    """Share of demand that the tightest arm is expected to block beyond the base limit."""
+    return blocked_70 - blocked_100
+
+
+@measure
+def days_at_top(days: Expr) -> Expr:
+    """Days whose demand equals the largest of the last 28."""
+    return rows((days.age <= 28) & (days.demand == days.demand_top))
+
+
+@measure
+def demand_below_top(days: Expr) -> Expr:
+    """Largest daily demand below the largest of the last 28 days."""
+    return largest(days.demand, (days.age <= 28) & (days.demand < days.demand_top))
+
+
+@feature(unit="log unit/day", window="28d", null="never")
+def demand_p95_28d(days_at_top: Expr, demand_below_top: Expr, demand_top_day_28d: Expr) -> Expr:
+    """Natural logarithm of 1 + the 95th percentile of daily demand by nearest rank: the second
+    largest of 28 days, days without demand counting as 0."""
+    second = when(days_at_top >= 2, demand_top_day_28d, ibis.coalesce(demand_below_top, 0.0))
+    return log1p(ibis.coalesce(second, 0.0))
+
+
+@measure
+def hour_peak_28d(days: Expr) -> Expr:
+    """Busiest hour of the last 28 days."""
+    return largest(days.hour_peak, days.age <= 28)
+
+
+@feature(unit="1", window="28d", null="no demand")
+def burst_ratio_28d(hour_peak_28d: Expr, demand_mean_28: Expr) -> Expr:
+    """Demand of the busiest hour divided by mean hourly demand."""
+    return ratio(hour_peak_28d, demand_mean_28 / 24.0)
+
+
+@measure
+def demand_this_hour(hours: Expr) -> Expr:
+    """Demand of the hour before the as-of time (live: the open hour)."""
+    return total(hours.demand, hours.hours_ago == 1)
+
+
+@measure
+def demand_last_hour(hours: Expr) -> Expr:
+    """Demand of the hour before that."""
+    return total(hours.demand, hours.hours_ago == 2)
+
+
+@measure
+def demand_24h(hours: Expr) -> Expr:
+    """Demand of the last 24 hours."""
+    return total(hours.demand, hours.hours_ago <= 24)
+
+
+@measure
+def hour_peak_sum(days: Expr) -> Expr:
+    """Sum of the busiest hours of the last 28 complete days."""
+    return total(days.hour_peak, (days.age >= 1) & (days.age <= 28) & (days.demand > 0))
+
+
+@measure
+def demand_days(days: Expr) -> Expr:
+    """Complete days with demand among the last 28."""
+    return rows((days.age >= 1) & (days.age <= 28) & (days.demand > 0))
+
+
+@measure
+def demand_of_days(days: Expr) -> Expr:
+    """Demand of the last 28 complete days."""
+    return total(days.demand, (days.age >= 1) & (days.age <= 28))
+
+
+@feature(unit="1", window="2h", null="no complete day with demand in 28 days")
+def spike_hour_ratio(
+    demand_this_hour: Expr, demand_last_hour: Expr, hour_peak_sum: Expr, demand_days: Expr
+) -> Expr:
+    """Demand of the busier of the last two hours (live: the open hour is one) divided by a typical
+    day's busiest hour: the mean over the complete days with demand of the last 28."""
+    recent = ibis.greatest(
+        ibis.coalesce(demand_this_hour, 0.0), ibis.coalesce(demand_last_hour, 0.0)
+    )
+    return ratio(recent, ratio(hour_peak_sum, demand_days))
+
+
+@feature(unit="1", window="24h", null="no complete day with demand in 28 days")
+def spike_day_ratio(demand_24h: Expr, demand_of_days: Expr, demand_days: Expr) -> Expr:
+    """Demand of the last 24 hours divided by that of a typical day: the mean over the complete
+    days with demand of the last 28."""
+    return ratio(ibis.coalesce(demand_24h, 0.0), ratio(demand_of_days, demand_days))
+
+
+@measure
+def busy_hours(days: Expr) -> Expr:
+    """Hours with demand in the last 28 days."""
+    return total(days.active_hours, days.age <= 28)
+
+
+@feature(unit="hour/day", window="28d", null="never")
+def active_hours_28d(busy_hours: Expr, span_28d: Expr) -> Expr:
+    """Mean number of hours a day with demand."""
+    return ratio(ibis.coalesce(busy_hours, 0.0), span_28d)

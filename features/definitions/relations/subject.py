@@ -1,0 +1,67 @@
+"""One row per row of the spine, with the account and the plan in force and known by then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ibis
+
+from features.definitions.portable import real
+from features.definitions.relations.stages import Stages
+from features.definitions.relations.tables import table
+
+
+def _latest(versions: Any) -> Any:
+    """Of the versions of each subject the one in force: latest effective, then known, version."""
+    order = [
+        ibis.desc("effective_hour"),
+        ibis.desc("version"),
+        ibis.desc("known_hour"),
+    ]
+    newest = ibis.row_number().over(ibis.window(group_by="sid", order_by=order))
+    return versions.mutate(newest=newest).filter(lambda row: row.newest == 0).drop("newest")
+
+
+def _spine() -> Any:
+    spine = table("spine")
+    key = ibis.row_number().over(ibis.window(order_by=["tenant_id", "as_of_hour"]))
+    return spine.mutate(
+        sid=key,
+        as_of_day=spine.as_of_hour // 24,
+        day_part=real(spine.as_of_hour % 24) / 24.0,
+    )
+
+
+def _known(versions: Any) -> Any:
+    return versions.filter(
+        lambda row: (row.effective_hour < row.as_of_hour) & (row.known_hour < row.as_of_hour)
+    )
+
+
+def _accounts(spine: Any) -> Any:
+    keys = spine.select("sid", "tenant_id", "as_of_hour")
+    latest = _latest(_known(keys.join(table("account"), "tenant_id")))
+    return latest.drop("tenant_id", "as_of_hour", "effective_hour", "known_hour", "version")
+
+
+def _plans(accounts: Any, spine: Any) -> Any:
+    wanted = accounts.select("sid", "plan").join(spine.select("sid", "as_of_hour"), "sid")
+    return _latest(_known(wanted.join(table("plan"), "plan"))).select("sid", "rank", "price")
+
+
+def subject(stages: Stages) -> Any:
+    """Columns of the spine, the account and the plan; ``sid`` numbers the rows."""
+    spine = stages.add("numbered_spine", _spine())
+    accounts = stages.add("account_then", _accounts(spine))
+    plans = stages.add("plan_then", _plans(accounts, spine))
+    joined = (
+        spine.left_join(accounts, "sid").drop("sid_right").left_join(plans, "sid").drop("sid_right")
+    )
+    full = joined.mutate(
+        organisation=ibis.coalesce(joined.organisation, joined.tenant_id),
+        primary_meter=ibis.coalesce(joined.primary_meter, ""),
+        mrr=ibis.coalesce(joined.mrr, joined.price),
+        rank=real(joined["rank"]),
+        seats=real(joined.seats),
+    )
+    return stages.add("subject", full)

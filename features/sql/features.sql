@@ -1,0 +1,3482 @@
+-- Written by `python -m features.compiler`; edit features/definitions/.
+WITH numbered_spine AS (
+  SELECT
+    "t0"."tenant_id",
+    "t0"."as_of_hour",
+    ROW_NUMBER() OVER (
+      ORDER BY "t0"."tenant_id" ASC, "t0"."as_of_hour" ASC
+      ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+    ) - 1 AS "sid",
+    CAST(FLOOR((
+      "t0"."as_of_hour"
+    ) / (
+      24
+    )) AS BIGINT) AS "as_of_day",
+    CAST("t0"."as_of_hour" % 24 AS DOUBLE) / 24.0 AS "day_part"
+  FROM "spine" AS "t0"
+),
+account_then AS (
+  SELECT
+    "t9".*
+    EXCLUDE ("version", "as_of_hour", "effective_hour", "tenant_id", "known_hour")
+  FROM (
+    SELECT
+      "t8".*
+      EXCLUDE ("newest")
+    FROM (
+      SELECT
+        *
+      FROM (
+        SELECT
+          "t6"."sid",
+          "t6"."tenant_id",
+          "t6"."as_of_hour",
+          "t6"."effective_hour",
+          "t6"."known_hour",
+          "t6"."version",
+          "t6"."plan",
+          "t6"."created_hour",
+          "t6"."parent_org",
+          "t6"."organisation",
+          "t6"."segment",
+          "t6"."region",
+          "t6"."seats",
+          "t6"."mrr",
+          "t6"."renewal_hour",
+          "t6"."base_limit",
+          "t6"."contract_limit",
+          "t6"."window_seconds",
+          "t6"."primary_meter",
+          ROW_NUMBER() OVER (
+            PARTITION BY "t6"."sid"
+            ORDER BY "t6"."effective_hour" DESC, "t6"."version" DESC, "t6"."known_hour" DESC
+            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+          ) - 1 AS "newest"
+        FROM (
+          SELECT
+            *
+          FROM (
+            SELECT
+              "t4"."sid",
+              "t4"."tenant_id",
+              "t4"."as_of_hour",
+              "t2"."effective_hour",
+              "t2"."known_hour",
+              "t2"."version",
+              "t2"."plan",
+              "t2"."created_hour",
+              "t2"."parent_org",
+              "t2"."organisation",
+              "t2"."segment",
+              "t2"."region",
+              "t2"."seats",
+              "t2"."mrr",
+              "t2"."renewal_hour",
+              "t2"."base_limit",
+              "t2"."contract_limit",
+              "t2"."window_seconds",
+              "t2"."primary_meter"
+            FROM (
+              SELECT
+                "t0"."sid",
+                "t0"."tenant_id",
+                "t0"."as_of_hour"
+              FROM "numbered_spine" AS "t0"
+            ) AS "t4"
+            INNER JOIN "account" AS "t2"
+              ON "t4"."tenant_id" = "t2"."tenant_id"
+          ) AS "t5"
+          WHERE
+            "t5"."effective_hour" < "t5"."as_of_hour"
+            AND "t5"."known_hour" < "t5"."as_of_hour"
+        ) AS "t6"
+      ) AS "t7"
+      WHERE
+        "t7"."newest" = 0
+    ) AS "t8"
+  ) AS "t9"
+),
+plan_then AS (
+  SELECT
+    "t12"."sid",
+    "t12"."rank",
+    "t12"."price"
+  FROM (
+    SELECT
+      "t11".*
+      EXCLUDE ("newest")
+    FROM (
+      SELECT
+        *
+      FROM (
+        SELECT
+          "t9"."sid",
+          "t9"."plan",
+          "t9"."as_of_hour",
+          "t9"."effective_hour",
+          "t9"."known_hour",
+          "t9"."version",
+          "t9"."rank",
+          "t9"."price",
+          ROW_NUMBER() OVER (
+            PARTITION BY "t9"."sid"
+            ORDER BY "t9"."effective_hour" DESC, "t9"."version" DESC, "t9"."known_hour" DESC
+            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+          ) - 1 AS "newest"
+        FROM (
+          SELECT
+            *
+          FROM (
+            SELECT
+              "t6"."sid",
+              "t6"."plan",
+              "t7"."as_of_hour",
+              "t3"."effective_hour",
+              "t3"."known_hour",
+              "t3"."version",
+              "t3"."rank",
+              "t3"."price"
+            FROM (
+              SELECT
+                "t0"."sid",
+                "t0"."plan"
+              FROM "account_then" AS "t0"
+            ) AS "t6"
+            INNER JOIN (
+              SELECT
+                "t2"."sid",
+                "t2"."as_of_hour"
+              FROM "numbered_spine" AS "t2"
+            ) AS "t7"
+              ON "t6"."sid" = "t7"."sid"
+            INNER JOIN "plan" AS "t3"
+              ON "t6"."plan" = "t3"."plan"
+          ) AS "t8"
+          WHERE
+            "t8"."effective_hour" < "t8"."as_of_hour"
+            AND "t8"."known_hour" < "t8"."as_of_hour"
+        ) AS "t9"
+      ) AS "t10"
+      WHERE
+        "t10"."newest" = 0
+    ) AS "t11"
+  ) AS "t12"
+),
+subject AS (
+  SELECT
+    "t10"."tenant_id",
+    "t10"."as_of_hour",
+    "t10"."sid",
+    "t10"."as_of_day",
+    "t10"."day_part",
+    "t10"."plan",
+    "t10"."created_hour",
+    "t10"."parent_org",
+    COALESCE("t10"."organisation", "t10"."tenant_id") AS "organisation",
+    "t10"."segment",
+    "t10"."region",
+    CAST("t10"."seats" AS DOUBLE) AS "seats",
+    COALESCE("t10"."mrr", "t10"."price") AS "mrr",
+    "t10"."renewal_hour",
+    "t10"."base_limit",
+    "t10"."contract_limit",
+    "t10"."window_seconds",
+    COALESCE("t10"."primary_meter", '') AS "primary_meter",
+    CAST("t10"."rank" AS DOUBLE) AS "rank",
+    "t10"."price"
+  FROM (
+    SELECT
+      "t9".*
+      EXCLUDE ("sid_right")
+    FROM (
+      SELECT
+        "t8"."tenant_id",
+        "t8"."as_of_hour",
+        "t8"."sid",
+        "t8"."as_of_day",
+        "t8"."day_part",
+        "t8"."plan",
+        "t8"."created_hour",
+        "t8"."parent_org",
+        "t8"."organisation",
+        "t8"."segment",
+        "t8"."region",
+        "t8"."seats",
+        "t8"."mrr",
+        "t8"."renewal_hour",
+        "t8"."base_limit",
+        "t8"."contract_limit",
+        "t8"."window_seconds",
+        "t8"."primary_meter",
+        "t3"."sid" AS "sid_right",
+        "t3"."rank",
+        "t3"."price"
+      FROM (
+        SELECT
+          "t6".*
+          EXCLUDE ("sid_right")
+        FROM (
+          SELECT
+            "t4"."tenant_id",
+            "t4"."as_of_hour",
+            "t4"."sid",
+            "t4"."as_of_day",
+            "t4"."day_part",
+            "t5"."sid" AS "sid_right",
+            "t5"."plan",
+            "t5"."created_hour",
+            "t5"."parent_org",
+            "t5"."organisation",
+            "t5"."segment",
+            "t5"."region",
+            "t5"."seats",
+            "t5"."mrr",
+            "t5"."renewal_hour",
+            "t5"."base_limit",
+            "t5"."contract_limit",
+            "t5"."window_seconds",
+            "t5"."primary_meter"
+          FROM "numbered_spine" AS "t4"
+          LEFT OUTER JOIN "account_then" AS "t5"
+            ON "t4"."sid" = "t5"."sid"
+        ) AS "t6"
+      ) AS "t8"
+      LEFT OUTER JOIN "plan_then" AS "t3"
+        ON "t8"."sid" = "t3"."sid"
+    ) AS "t9"
+  ) AS "t10"
+),
+main_meter AS (
+  SELECT DISTINCT
+    "t0"."tenant_id",
+    "t0"."primary_meter"
+  FROM "subject" AS "t0"
+),
+tile_day AS (
+  SELECT
+    "t6"."tenant_id",
+    "t6"."primary_meter",
+    "t6"."event_day",
+    "t6"."arrival_day",
+    "t6"."demand",
+    "t6"."blocked",
+    "t6"."logins",
+    "t6"."exports",
+    "t6"."ai_tokens",
+    "t6"."db_reads",
+    "t6"."activity",
+    "t6"."active_hours",
+    "t6"."windows",
+    "t6"."coarse",
+    "t6"."share_sum",
+    "t6"."over_sum_70",
+    "t6"."over_count_70",
+    "t6"."over_sum_85",
+    "t6"."over_count_85",
+    "t6"."over_sum_100",
+    "t6"."over_count_100",
+    "t6"."over_sum_115",
+    "t6"."over_count_115",
+    "t6"."over_sum_130",
+    "t6"."over_count_130",
+    "t6"."hour_peak",
+    "t6"."workflows",
+    "t6"."last_at_us",
+    "t6"."share_peak",
+    "t6"."storage",
+    "t6"."seats",
+    "t6"."integrations",
+    CAST(FLOOR((
+      "t6"."event_day"
+    ) / (
+      32
+    )) AS BIGINT) AS "bucket"
+  FROM (
+    SELECT
+      "t5"."tenant_id",
+      "t5"."primary_meter",
+      "t5"."event_day",
+      "t5"."arrival_day",
+      SUM(
+        CASE WHEN "t5"."meter" = "t5"."primary_meter" THEN "t5"."quantity_sum" ELSE 0.0 END
+      ) AS "demand",
+      SUM(CASE WHEN "t5"."meter" = 'api.blocked' THEN "t5"."quantity_sum" ELSE 0.0 END) AS "blocked",
+      SUM(CASE WHEN "t5"."meter" = 'logins' THEN "t5"."quantity_sum" ELSE 0.0 END) AS "logins",
+      SUM(CASE WHEN "t5"."meter" = 'exports' THEN "t5"."quantity_sum" ELSE 0.0 END) AS "exports",
+      SUM(CASE WHEN "t5"."meter" = 'ai.tokens' THEN "t5"."quantity_sum" ELSE 0.0 END) AS "ai_tokens",
+      SUM(CASE WHEN "t5"."meter" = 'db.reads' THEN "t5"."quantity_sum" ELSE 0.0 END) AS "db_reads",
+      SUM(
+        CASE
+          WHEN NOT (
+            "t5"."meter" IN ('storage.bytes', 'seats.active', 'integrations.active', 'support.tickets')
+          )
+          THEN CAST("t5"."event_count" AS DOUBLE)
+          ELSE 0.0
+        END
+      ) AS "activity",
+      SUM(
+        CASE
+          WHEN "t5"."meter" = "t5"."primary_meter"
+          THEN CAST("t5"."active_hours" AS DOUBLE)
+          ELSE 0.0
+        END
+      ) AS "active_hours",
+      SUM(CAST("t5"."window_count" AS DOUBLE)) AS "windows",
+      SUM(CAST("t5"."coarse_count" AS DOUBLE)) AS "coarse",
+      SUM("t5"."share_sum") AS "share_sum",
+      SUM(
+        "t5"."share_sum_1" + "t5"."share_sum_2" + "t5"."share_sum_3" + "t5"."share_sum_4" + "t5"."share_sum_5" + "t5"."share_sum_6" + "t5"."share_sum_7"
+      ) AS "over_sum_70",
+      SUM(
+        CAST("t5"."share_count_1" AS DOUBLE) + CAST("t5"."share_count_2" AS DOUBLE) + CAST("t5"."share_count_3" AS DOUBLE) + CAST("t5"."share_count_4" AS DOUBLE) + CAST("t5"."share_count_5" AS DOUBLE) + CAST("t5"."share_count_6" AS DOUBLE) + CAST("t5"."share_count_7" AS DOUBLE)
+      ) AS "over_count_70",
+      SUM(
+        "t5"."share_sum_2" + "t5"."share_sum_3" + "t5"."share_sum_4" + "t5"."share_sum_5" + "t5"."share_sum_6" + "t5"."share_sum_7"
+      ) AS "over_sum_85",
+      SUM(
+        CAST("t5"."share_count_2" AS DOUBLE) + CAST("t5"."share_count_3" AS DOUBLE) + CAST("t5"."share_count_4" AS DOUBLE) + CAST("t5"."share_count_5" AS DOUBLE) + CAST("t5"."share_count_6" AS DOUBLE) + CAST("t5"."share_count_7" AS DOUBLE)
+      ) AS "over_count_85",
+      SUM(
+        "t5"."share_sum_3" + "t5"."share_sum_4" + "t5"."share_sum_5" + "t5"."share_sum_6" + "t5"."share_sum_7"
+      ) AS "over_sum_100",
+      SUM(
+        CAST("t5"."share_count_3" AS DOUBLE) + CAST("t5"."share_count_4" AS DOUBLE) + CAST("t5"."share_count_5" AS DOUBLE) + CAST("t5"."share_count_6" AS DOUBLE) + CAST("t5"."share_count_7" AS DOUBLE)
+      ) AS "over_count_100",
+      SUM(
+        "t5"."share_sum_4" + "t5"."share_sum_5" + "t5"."share_sum_6" + "t5"."share_sum_7"
+      ) AS "over_sum_115",
+      SUM(
+        CAST("t5"."share_count_4" AS DOUBLE) + CAST("t5"."share_count_5" AS DOUBLE) + CAST("t5"."share_count_6" AS DOUBLE) + CAST("t5"."share_count_7" AS DOUBLE)
+      ) AS "over_count_115",
+      SUM("t5"."share_sum_5" + "t5"."share_sum_6" + "t5"."share_sum_7") AS "over_sum_130",
+      SUM(
+        CAST("t5"."share_count_5" AS DOUBLE) + CAST("t5"."share_count_6" AS DOUBLE) + CAST("t5"."share_count_7" AS DOUBLE)
+      ) AS "over_count_130",
+      MAX(
+        CASE WHEN "t5"."meter" = "t5"."primary_meter" THEN "t5"."hour_peak" ELSE NULL END
+      ) AS "hour_peak",
+      MAX(
+        CASE
+          WHEN "t5"."meter" = 'workflows.concurrent'
+          THEN "t5"."quantity_max"
+          ELSE NULL
+        END
+      ) AS "workflows",
+      MAX(
+        CASE
+          WHEN NOT (
+            "t5"."meter" IN ('storage.bytes', 'seats.active', 'integrations.active', 'support.tickets')
+          )
+          THEN "t5"."last_at_us"
+          ELSE NULL
+        END
+      ) AS "last_at_us",
+      MAX("t5"."share_peak") AS "share_peak",
+      MAX(
+        CASE
+          WHEN "t5"."meter" = 'storage.bytes'
+          THEN (
+            CAST(FLOOR(
+              (
+                "t5"."last_at_us" - (
+                  "t5"."event_day" * 86400000000
+                )
+              ) / (
+                10546875
+              )
+            ) AS BIGINT) * 1125899906842624
+          ) + CAST(FLOOR("t5"."last_value") AS BIGINT)
+          ELSE NULL
+        END
+      ) AS "storage",
+      MAX(
+        CASE
+          WHEN "t5"."meter" = 'seats.active'
+          THEN (
+            CAST(FLOOR(
+              (
+                "t5"."last_at_us" - (
+                  "t5"."event_day" * 86400000000
+                )
+              ) / (
+                10546875
+              )
+            ) AS BIGINT) * 1125899906842624
+          ) + CAST(FLOOR("t5"."last_value") AS BIGINT)
+          ELSE NULL
+        END
+      ) AS "seats",
+      MAX(
+        CASE
+          WHEN "t5"."meter" = 'integrations.active'
+          THEN (
+            CAST(FLOOR(
+              (
+                "t5"."last_at_us" - (
+                  "t5"."event_day" * 86400000000
+                )
+              ) / (
+                10546875
+              )
+            ) AS BIGINT) * 1125899906842624
+          ) + CAST(FLOOR("t5"."last_value") AS BIGINT)
+          ELSE NULL
+        END
+      ) AS "integrations"
+    FROM (
+      SELECT
+        "t4"."tenant_id",
+        "t4"."meter",
+        "t4"."event_day",
+        "t4"."arrival_day",
+        "t4"."event_count",
+        "t4"."quantity_sum",
+        "t4"."quantity_max",
+        "t4"."hour_peak",
+        "t4"."last_at_us",
+        "t4"."last_value",
+        "t4"."active_hours",
+        "t4"."window_count",
+        "t4"."share_sum",
+        "t4"."share_peak",
+        "t4"."share_count_0",
+        "t4"."share_count_1",
+        "t4"."share_count_2",
+        "t4"."share_count_3",
+        "t4"."share_count_4",
+        "t4"."share_count_5",
+        "t4"."share_count_6",
+        "t4"."share_count_7",
+        "t4"."share_sum_0",
+        "t4"."share_sum_1",
+        "t4"."share_sum_2",
+        "t4"."share_sum_3",
+        "t4"."share_sum_4",
+        "t4"."share_sum_5",
+        "t4"."share_sum_6",
+        "t4"."share_sum_7",
+        "t4"."coarse_count",
+        "t2"."primary_meter"
+      FROM (
+        SELECT
+          *
+        FROM "usage_day" AS "t0"
+        WHERE
+          "t0"."event_day" >= (
+            $first_day - 30
+          )
+          AND "t0"."event_day" <= $last_day
+          AND "t0"."arrival_day" < $last_day
+      ) AS "t4"
+      INNER JOIN "main_meter" AS "t2"
+        ON "t4"."tenant_id" = "t2"."tenant_id"
+    ) AS "t5"
+    GROUP BY
+      1,
+      2,
+      3,
+      4
+  ) AS "t6"
+),
+day_bucket AS (
+  SELECT
+    *
+  FROM (
+    SELECT
+      "t0"."sid",
+      "t0"."tenant_id",
+      "t0"."primary_meter",
+      "t0"."as_of_day",
+      CAST(FLOOR((
+        "t0"."as_of_day"
+      ) / (
+        32
+      )) AS BIGINT) AS "bucket"
+    FROM "subject" AS "t0"
+  ) AS "t1"
+  UNION ALL
+  SELECT
+    *
+  FROM (
+    SELECT
+      "t0"."sid",
+      "t0"."tenant_id",
+      "t0"."primary_meter",
+      "t0"."as_of_day",
+      CAST(FLOOR((
+        "t0"."as_of_day"
+      ) / (
+        32
+      )) AS BIGINT) - 1 AS "bucket"
+    FROM "subject" AS "t0"
+  ) AS "t2"
+),
+closed_day AS (
+  SELECT
+    "t4"."sid",
+    "t4"."demand",
+    "t4"."blocked",
+    "t4"."logins",
+    "t4"."exports",
+    "t4"."ai_tokens",
+    "t4"."db_reads",
+    "t4"."activity",
+    "t4"."active_hours",
+    "t4"."windows",
+    "t4"."coarse",
+    "t4"."share_sum",
+    "t4"."over_sum_70",
+    "t4"."over_sum_85",
+    "t4"."over_sum_100",
+    "t4"."over_sum_115",
+    "t4"."over_sum_130",
+    "t4"."over_count_70",
+    "t4"."over_count_85",
+    "t4"."over_count_100",
+    "t4"."over_count_115",
+    "t4"."over_count_130",
+    "t4"."hour_peak",
+    "t4"."workflows",
+    "t4"."last_at_us",
+    "t4"."share_peak",
+    "t4"."storage",
+    "t4"."seats",
+    "t4"."integrations",
+    "t4"."as_of_day" - "t4"."event_day" AS "age"
+  FROM (
+    SELECT
+      "t2"."tenant_id",
+      "t2"."primary_meter",
+      "t2"."event_day",
+      "t2"."arrival_day",
+      "t2"."demand",
+      "t2"."blocked",
+      "t2"."logins",
+      "t2"."exports",
+      "t2"."ai_tokens",
+      "t2"."db_reads",
+      "t2"."activity",
+      "t2"."active_hours",
+      "t2"."windows",
+      "t2"."coarse",
+      "t2"."share_sum",
+      "t2"."over_sum_70",
+      "t2"."over_count_70",
+      "t2"."over_sum_85",
+      "t2"."over_count_85",
+      "t2"."over_sum_100",
+      "t2"."over_count_100",
+      "t2"."over_sum_115",
+      "t2"."over_count_115",
+      "t2"."over_sum_130",
+      "t2"."over_count_130",
+      "t2"."hour_peak",
+      "t2"."workflows",
+      "t2"."last_at_us",
+      "t2"."share_peak",
+      "t2"."storage",
+      "t2"."seats",
+      "t2"."integrations",
+      "t2"."bucket",
+      "t3"."sid",
+      "t3"."as_of_day"
+    FROM "tile_day" AS "t2"
+    INNER JOIN "day_bucket" AS "t3"
+      ON "t2"."tenant_id" = "t3"."tenant_id"
+      AND "t2"."primary_meter" = "t3"."primary_meter"
+      AND "t2"."bucket" = "t3"."bucket"
+  ) AS "t4"
+  WHERE
+    "t4"."event_day" >= (
+      "t4"."as_of_day" - 30
+    )
+    AND "t4"."event_day" <= "t4"."as_of_day"
+    AND "t4"."arrival_day" < "t4"."as_of_day"
+),
+today AS (
+  SELECT
+    "t8"."sid",
+    "t8"."demand",
+    "t8"."blocked",
+    "t8"."logins",
+    "t8"."exports",
+    "t8"."ai_tokens",
+    "t8"."db_reads",
+    "t8"."activity",
+    "t8"."active_hours",
+    "t8"."windows",
+    "t8"."coarse",
+    "t8"."share_sum",
+    "t8"."over_sum_70",
+    "t8"."over_sum_85",
+    "t8"."over_sum_100",
+    "t8"."over_sum_115",
+    "t8"."over_sum_130",
+    "t8"."over_count_70",
+    "t8"."over_count_85",
+    "t8"."over_count_100",
+    "t8"."over_count_115",
+    "t8"."over_count_130",
+    "t8"."hour_peak",
+    "t8"."workflows",
+    "t8"."last_at_us",
+    "t8"."share_peak",
+    "t8"."storage",
+    "t8"."seats",
+    "t8"."integrations",
+    "t8"."age"
+  FROM (
+    SELECT
+      "t7"."sid",
+      "t7"."age",
+      SUM(
+        CASE WHEN "t7"."meter" = "t7"."primary_meter" THEN "t7"."quantity_sum" ELSE 0.0 END
+      ) AS "demand",
+      SUM(CASE WHEN "t7"."meter" = 'api.blocked' THEN "t7"."quantity_sum" ELSE 0.0 END) AS "blocked",
+      SUM(CASE WHEN "t7"."meter" = 'logins' THEN "t7"."quantity_sum" ELSE 0.0 END) AS "logins",
+      SUM(CASE WHEN "t7"."meter" = 'exports' THEN "t7"."quantity_sum" ELSE 0.0 END) AS "exports",
+      SUM(CASE WHEN "t7"."meter" = 'ai.tokens' THEN "t7"."quantity_sum" ELSE 0.0 END) AS "ai_tokens",
+      SUM(CASE WHEN "t7"."meter" = 'db.reads' THEN "t7"."quantity_sum" ELSE 0.0 END) AS "db_reads",
+      SUM(
+        CASE
+          WHEN NOT (
+            "t7"."meter" IN ('storage.bytes', 'seats.active', 'integrations.active', 'support.tickets')
+          )
+          THEN CAST("t7"."event_count" AS DOUBLE)
+          ELSE 0.0
+        END
+      ) AS "activity",
+      SUM(
+        CASE
+          WHEN "t7"."meter" = "t7"."primary_meter"
+          THEN CAST("t7"."active_hours" AS DOUBLE)
+          ELSE 0.0
+        END
+      ) AS "active_hours",
+      SUM(CAST("t7"."window_count" AS DOUBLE)) AS "windows",
+      SUM(CAST("t7"."coarse_count" AS DOUBLE)) AS "coarse",
+      SUM("t7"."share_sum") AS "share_sum",
+      SUM(
+        "t7"."share_sum_1" + "t7"."share_sum_2" + "t7"."share_sum_3" + "t7"."share_sum_4" + "t7"."share_sum_5" + "t7"."share_sum_6" + "t7"."share_sum_7"
+      ) AS "over_sum_70",
+      SUM(
+        CAST("t7"."share_count_1" AS DOUBLE) + CAST("t7"."share_count_2" AS DOUBLE) + CAST("t7"."share_count_3" AS DOUBLE) + CAST("t7"."share_count_4" AS DOUBLE) + CAST("t7"."share_count_5" AS DOUBLE) + CAST("t7"."share_count_6" AS DOUBLE) + CAST("t7"."share_count_7" AS DOUBLE)
+      ) AS "over_count_70",
+      SUM(
+        "t7"."share_sum_2" + "t7"."share_sum_3" + "t7"."share_sum_4" + "t7"."share_sum_5" + "t7"."share_sum_6" + "t7"."share_sum_7"
+      ) AS "over_sum_85",
+      SUM(
+        CAST("t7"."share_count_2" AS DOUBLE) + CAST("t7"."share_count_3" AS DOUBLE) + CAST("t7"."share_count_4" AS DOUBLE) + CAST("t7"."share_count_5" AS DOUBLE) + CAST("t7"."share_count_6" AS DOUBLE) + CAST("t7"."share_count_7" AS DOUBLE)
+      ) AS "over_count_85",
+      SUM(
+        "t7"."share_sum_3" + "t7"."share_sum_4" + "t7"."share_sum_5" + "t7"."share_sum_6" + "t7"."share_sum_7"
+      ) AS "over_sum_100",
+      SUM(
+        CAST("t7"."share_count_3" AS DOUBLE) + CAST("t7"."share_count_4" AS DOUBLE) + CAST("t7"."share_count_5" AS DOUBLE) + CAST("t7"."share_count_6" AS DOUBLE) + CAST("t7"."share_count_7" AS DOUBLE)
+      ) AS "over_count_100",
+      SUM(
+        "t7"."share_sum_4" + "t7"."share_sum_5" + "t7"."share_sum_6" + "t7"."share_sum_7"
+      ) AS "over_sum_115",
+      SUM(
+        CAST("t7"."share_count_4" AS DOUBLE) + CAST("t7"."share_count_5" AS DOUBLE) + CAST("t7"."share_count_6" AS DOUBLE) + CAST("t7"."share_count_7" AS DOUBLE)
+      ) AS "over_count_115",
+      SUM("t7"."share_sum_5" + "t7"."share_sum_6" + "t7"."share_sum_7") AS "over_sum_130",
+      SUM(
+        CAST("t7"."share_count_5" AS DOUBLE) + CAST("t7"."share_count_6" AS DOUBLE) + CAST("t7"."share_count_7" AS DOUBLE)
+      ) AS "over_count_130",
+      MAX(
+        CASE WHEN "t7"."meter" = "t7"."primary_meter" THEN "t7"."hour_peak" ELSE NULL END
+      ) AS "hour_peak",
+      MAX(
+        CASE
+          WHEN "t7"."meter" = 'workflows.concurrent'
+          THEN "t7"."quantity_max"
+          ELSE NULL
+        END
+      ) AS "workflows",
+      MAX(
+        CASE
+          WHEN NOT (
+            "t7"."meter" IN ('storage.bytes', 'seats.active', 'integrations.active', 'support.tickets')
+          )
+          THEN "t7"."last_at_us"
+          ELSE NULL
+        END
+      ) AS "last_at_us",
+      MAX("t7"."share_peak") AS "share_peak",
+      MAX(
+        CASE
+          WHEN "t7"."meter" = 'storage.bytes'
+          THEN (
+            CAST(FLOOR(
+              (
+                "t7"."last_at_us" - (
+                  "t7"."event_day" * 86400000000
+                )
+              ) / (
+                10546875
+              )
+            ) AS BIGINT) * 1125899906842624
+          ) + CAST(FLOOR("t7"."last_value") AS BIGINT)
+          ELSE NULL
+        END
+      ) AS "storage",
+      MAX(
+        CASE
+          WHEN "t7"."meter" = 'seats.active'
+          THEN (
+            CAST(FLOOR(
+              (
+                "t7"."last_at_us" - (
+                  "t7"."event_day" * 86400000000
+                )
+              ) / (
+                10546875
+              )
+            ) AS BIGINT) * 1125899906842624
+          ) + CAST(FLOOR("t7"."last_value") AS BIGINT)
+          ELSE NULL
+        END
+      ) AS "seats",
+      MAX(
+        CASE
+          WHEN "t7"."meter" = 'integrations.active'
+          THEN (
+            CAST(FLOOR(
+              (
+                "t7"."last_at_us" - (
+                  "t7"."event_day" * 86400000000
+                )
+              ) / (
+                10546875
+              )
+            ) AS BIGINT) * 1125899906842624
+          ) + CAST(FLOOR("t7"."last_value") AS BIGINT)
+          ELSE NULL
+        END
+      ) AS "integrations"
+    FROM (
+      SELECT
+        "t6"."tenant_id",
+        "t6"."meter",
+        "t6"."event_hour",
+        "t6"."arrival_hour",
+        "t6"."event_count",
+        "t6"."quantity_sum",
+        "t6"."quantity_max",
+        "t6"."hour_peak",
+        "t6"."last_at_us",
+        "t6"."last_value",
+        "t6"."active_hours",
+        "t6"."window_count",
+        "t6"."share_sum",
+        "t6"."share_peak",
+        "t6"."share_count_0",
+        "t6"."share_count_1",
+        "t6"."share_count_2",
+        "t6"."share_count_3",
+        "t6"."share_count_4",
+        "t6"."share_count_5",
+        "t6"."share_count_6",
+        "t6"."share_count_7",
+        "t6"."share_sum_0",
+        "t6"."share_sum_1",
+        "t6"."share_sum_2",
+        "t6"."share_sum_3",
+        "t6"."share_sum_4",
+        "t6"."share_sum_5",
+        "t6"."share_sum_6",
+        "t6"."share_sum_7",
+        "t6"."coarse_count",
+        "t6"."arrival_day",
+        "t6"."event_day",
+        "t6"."sid",
+        "t6"."primary_meter",
+        "t6"."as_of_hour",
+        "t6"."arrival_day" - "t6"."event_day" AS "age"
+      FROM (
+        SELECT
+          "t5"."tenant_id",
+          "t5"."meter",
+          "t5"."event_hour",
+          "t5"."arrival_hour",
+          "t5"."event_count",
+          "t5"."quantity_sum",
+          "t5"."quantity_max",
+          "t5"."hour_peak",
+          "t5"."last_at_us",
+          "t5"."last_value",
+          "t5"."active_hours",
+          "t5"."window_count",
+          "t5"."share_sum",
+          "t5"."share_peak",
+          "t5"."share_count_0",
+          "t5"."share_count_1",
+          "t5"."share_count_2",
+          "t5"."share_count_3",
+          "t5"."share_count_4",
+          "t5"."share_count_5",
+          "t5"."share_count_6",
+          "t5"."share_count_7",
+          "t5"."share_sum_0",
+          "t5"."share_sum_1",
+          "t5"."share_sum_2",
+          "t5"."share_sum_3",
+          "t5"."share_sum_4",
+          "t5"."share_sum_5",
+          "t5"."share_sum_6",
+          "t5"."share_sum_7",
+          "t5"."coarse_count",
+          "t5"."arrival_day",
+          "t5"."event_day",
+          "t3"."sid",
+          "t3"."primary_meter",
+          "t3"."as_of_hour"
+        FROM (
+          SELECT
+            "t0"."tenant_id",
+            "t0"."meter",
+            "t0"."event_hour",
+            "t0"."arrival_hour",
+            "t0"."event_count",
+            "t0"."quantity_sum",
+            "t0"."quantity_max",
+            "t0"."hour_peak",
+            "t0"."last_at_us",
+            "t0"."last_value",
+            "t0"."active_hours",
+            "t0"."window_count",
+            "t0"."share_sum",
+            "t0"."share_peak",
+            "t0"."share_count_0",
+            "t0"."share_count_1",
+            "t0"."share_count_2",
+            "t0"."share_count_3",
+            "t0"."share_count_4",
+            "t0"."share_count_5",
+            "t0"."share_count_6",
+            "t0"."share_count_7",
+            "t0"."share_sum_0",
+            "t0"."share_sum_1",
+            "t0"."share_sum_2",
+            "t0"."share_sum_3",
+            "t0"."share_sum_4",
+            "t0"."share_sum_5",
+            "t0"."share_sum_6",
+            "t0"."share_sum_7",
+            "t0"."coarse_count",
+            CAST(FLOOR((
+              "t0"."arrival_hour"
+            ) / (
+              24
+            )) AS BIGINT) AS "arrival_day",
+            CAST(FLOOR((
+              "t0"."event_hour"
+            ) / (
+              24
+            )) AS BIGINT) AS "event_day"
+          FROM "usage_hour" AS "t0"
+          WHERE
+            "t0"."arrival_hour" >= (
+              $first_day * 24
+            )
+            AND "t0"."arrival_hour" < (
+              (
+                $last_day + 1
+              ) * 24
+            )
+        ) AS "t5"
+        INNER JOIN (
+          SELECT
+            "t1"."sid",
+            "t1"."tenant_id",
+            "t1"."primary_meter",
+            "t1"."as_of_hour",
+            "t1"."as_of_day" AS "arrival_day"
+          FROM "subject" AS "t1"
+          WHERE
+            "t1"."day_part" > 0.0
+        ) AS "t3"
+          ON "t5"."tenant_id" = "t3"."tenant_id" AND "t5"."arrival_day" = "t3"."arrival_day"
+      ) AS "t6"
+      WHERE
+        "t6"."arrival_hour" < "t6"."as_of_hour"
+        AND "t6"."event_hour" < "t6"."as_of_hour"
+        AND "t6"."event_day" >= (
+          "t6"."arrival_day" - 30
+        )
+    ) AS "t7"
+    GROUP BY
+      1,
+      2
+  ) AS "t8"
+),
+usage AS (
+  SELECT
+    *
+  FROM "closed_day" AS "t0"
+  UNION ALL
+  SELECT
+    *
+  FROM "today" AS "t1"
+),
+daily AS (
+  SELECT
+    "t0"."sid",
+    "t0"."age",
+    SUM("t0"."demand") AS "demand",
+    SUM("t0"."blocked") AS "blocked",
+    SUM("t0"."logins") AS "logins",
+    SUM("t0"."exports") AS "exports",
+    SUM("t0"."ai_tokens") AS "ai_tokens",
+    SUM("t0"."db_reads") AS "db_reads",
+    SUM("t0"."activity") AS "activity",
+    SUM("t0"."active_hours") AS "active_hours",
+    SUM("t0"."windows") AS "windows",
+    SUM("t0"."coarse") AS "coarse",
+    SUM("t0"."share_sum") AS "share_sum",
+    SUM("t0"."over_sum_70") AS "over_sum_70",
+    SUM("t0"."over_sum_85") AS "over_sum_85",
+    SUM("t0"."over_sum_100") AS "over_sum_100",
+    SUM("t0"."over_sum_115") AS "over_sum_115",
+    SUM("t0"."over_sum_130") AS "over_sum_130",
+    SUM("t0"."over_count_70") AS "over_count_70",
+    SUM("t0"."over_count_85") AS "over_count_85",
+    SUM("t0"."over_count_100") AS "over_count_100",
+    SUM("t0"."over_count_115") AS "over_count_115",
+    SUM("t0"."over_count_130") AS "over_count_130",
+    MAX("t0"."hour_peak") AS "hour_peak",
+    MAX("t0"."workflows") AS "workflows",
+    MAX("t0"."last_at_us") AS "last_at_us",
+    MAX("t0"."share_peak") AS "share_peak",
+    MAX("t0"."storage") AS "storage",
+    MAX("t0"."seats") AS "seats",
+    MAX("t0"."integrations") AS "integrations"
+  FROM "usage" AS "t0"
+  GROUP BY
+    1,
+    2
+),
+top_day AS (
+  SELECT
+    "t1"."sid",
+    MAX("t1"."demand") AS "demand_top"
+  FROM (
+    SELECT
+      *
+    FROM "daily" AS "t0"
+    WHERE
+      "t0"."age" <= 28
+  ) AS "t1"
+  GROUP BY
+    1
+),
+days AS (
+  SELECT
+    "t11".*
+    EXCLUDE ("as_of_day")
+  FROM (
+    SELECT
+      "t10"."sid",
+      "t10"."age",
+      "t10"."demand",
+      "t10"."blocked",
+      "t10"."logins",
+      "t10"."exports",
+      "t10"."ai_tokens",
+      "t10"."db_reads",
+      "t10"."activity",
+      "t10"."active_hours",
+      "t10"."windows",
+      "t10"."coarse",
+      "t10"."share_sum",
+      "t10"."over_sum_70",
+      "t10"."over_sum_85",
+      "t10"."over_sum_100",
+      "t10"."over_sum_115",
+      "t10"."over_sum_130",
+      "t10"."over_count_70",
+      "t10"."over_count_85",
+      "t10"."over_count_100",
+      "t10"."over_count_115",
+      "t10"."over_count_130",
+      "t10"."hour_peak",
+      "t10"."workflows",
+      "t10"."last_at_us",
+      "t10"."share_peak",
+      "t10"."storage",
+      "t10"."seats",
+      "t10"."integrations",
+      "t10"."demand_top",
+      "t10"."as_of_day",
+      "t10"."base_limit",
+      "t10"."window_seconds",
+      "t10"."as_of_day" - "t10"."age" AS "event_day"
+    FROM (
+      SELECT
+        "t9"."sid",
+        "t9"."age",
+        "t9"."demand",
+        "t9"."blocked",
+        "t9"."logins",
+        "t9"."exports",
+        "t9"."ai_tokens",
+        "t9"."db_reads",
+        "t9"."activity",
+        "t9"."active_hours",
+        "t9"."windows",
+        "t9"."coarse",
+        "t9"."share_sum",
+        "t9"."over_sum_70",
+        "t9"."over_sum_85",
+        "t9"."over_sum_100",
+        "t9"."over_sum_115",
+        "t9"."over_sum_130",
+        "t9"."over_count_70",
+        "t9"."over_count_85",
+        "t9"."over_count_100",
+        "t9"."over_count_115",
+        "t9"."over_count_130",
+        "t9"."hour_peak",
+        "t9"."workflows",
+        "t9"."last_at_us",
+        "t9"."share_peak",
+        "t9"."storage",
+        "t9"."seats",
+        "t9"."integrations",
+        "t9"."demand_top",
+        "t6"."as_of_day",
+        "t6"."base_limit",
+        "t6"."window_seconds"
+      FROM (
+        SELECT
+          "t7".*
+          EXCLUDE ("sid_right")
+        FROM (
+          SELECT
+            "t3"."sid",
+            "t3"."age",
+            "t3"."demand",
+            "t3"."blocked",
+            "t3"."logins",
+            "t3"."exports",
+            "t3"."ai_tokens",
+            "t3"."db_reads",
+            "t3"."activity",
+            "t3"."active_hours",
+            "t3"."windows",
+            "t3"."coarse",
+            "t3"."share_sum",
+            "t3"."over_sum_70",
+            "t3"."over_sum_85",
+            "t3"."over_sum_100",
+            "t3"."over_sum_115",
+            "t3"."over_sum_130",
+            "t3"."over_count_70",
+            "t3"."over_count_85",
+            "t3"."over_count_100",
+            "t3"."over_count_115",
+            "t3"."over_count_130",
+            "t3"."hour_peak",
+            "t3"."workflows",
+            "t3"."last_at_us",
+            "t3"."share_peak",
+            "t3"."storage",
+            "t3"."seats",
+            "t3"."integrations",
+            "t4"."sid" AS "sid_right",
+            "t4"."demand_top"
+          FROM "daily" AS "t3"
+          LEFT OUTER JOIN "top_day" AS "t4"
+            ON "t3"."sid" = "t4"."sid"
+        ) AS "t7"
+      ) AS "t9"
+      INNER JOIN (
+        SELECT
+          "t0"."sid",
+          "t0"."as_of_day",
+          "t0"."base_limit",
+          "t0"."window_seconds"
+        FROM "subject" AS "t0"
+      ) AS "t6"
+        ON "t9"."sid" = "t6"."sid"
+    ) AS "t10"
+  ) AS "t11"
+),
+of_days AS (
+  SELECT
+    "t0"."sid",
+    SUM(CASE WHEN "t0"."age" <= 7 THEN "t0"."demand" ELSE 0.0 END) AS "demand_7d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."demand" ELSE 0.0 END) AS "demand_28d",
+    SUM(CASE WHEN "t0"."age" <= 30 THEN "t0"."demand" ELSE 0.0 END) AS "demand_30d",
+    SUM(
+      CASE
+        WHEN (
+          "t0"."age" >= 8
+        ) AND (
+          "t0"."age" <= 14
+        )
+        THEN "t0"."demand"
+        ELSE 0.0
+      END
+    ) AS "demand_prior_week",
+    SUM(
+      CASE
+        WHEN (
+          "t0"."age" >= 15
+        ) AND (
+          "t0"."age" <= 21
+        )
+        THEN "t0"."demand"
+        ELSE 0.0
+      END
+    ) AS "demand_third_week",
+    MAX(CASE WHEN "t0"."age" <= 28 THEN "t0"."demand" ELSE NULL END) AS "demand_top_day_28d",
+    SUM(CASE WHEN "t0"."age" <= 7 THEN "t0"."windows" ELSE 0.0 END) AS "windows_7d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."windows" ELSE 0.0 END) AS "windows_28d",
+    SUM(CASE WHEN "t0"."age" <= 7 THEN "t0"."share_sum" ELSE 0.0 END) AS "share_sum_7d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."share_sum" ELSE 0.0 END) AS "share_sum_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_count_100" ELSE 0.0 END) AS "windows_at_limit_28d",
+    CAST(COUNT(
+      CASE WHEN (
+        "t0"."age" <= 28
+      ) AND (
+        "t0"."activity" > 0
+      ) THEN 1 ELSE NULL END
+    ) AS DOUBLE) AS "active_days_28",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_sum_70" ELSE 0.0 END) AS "over_sum_70_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_count_70" ELSE 0.0 END) AS "over_count_70_28d",
+    SUM(
+      CASE
+        WHEN (
+          "t0"."age" >= 1
+        )
+        AND (
+          "t0"."age" <= 28
+        )
+        AND (
+          "t0"."window_seconds" = 86400
+        )
+        AND (
+          "t0"."demand" > CAST(CAST(FLOOR((
+            (
+              "t0"."base_limit" * 70
+            ) + 99
+          ) / (
+            100
+          )) AS BIGINT) AS DOUBLE)
+        )
+        THEN "t0"."demand" - CAST(CAST(FLOOR((
+          (
+            "t0"."base_limit" * 70
+          ) + 99
+        ) / (
+          100
+        )) AS BIGINT) AS DOUBLE)
+        ELSE 0.0
+      END
+    ) AS "day_excess_70_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_sum_85" ELSE 0.0 END) AS "over_sum_85_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_count_85" ELSE 0.0 END) AS "over_count_85_28d",
+    SUM(
+      CASE
+        WHEN (
+          "t0"."age" >= 1
+        )
+        AND (
+          "t0"."age" <= 28
+        )
+        AND (
+          "t0"."window_seconds" = 86400
+        )
+        AND (
+          "t0"."demand" > CAST(CAST(FLOOR((
+            (
+              "t0"."base_limit" * 85
+            ) + 99
+          ) / (
+            100
+          )) AS BIGINT) AS DOUBLE)
+        )
+        THEN "t0"."demand" - CAST(CAST(FLOOR((
+          (
+            "t0"."base_limit" * 85
+          ) + 99
+        ) / (
+          100
+        )) AS BIGINT) AS DOUBLE)
+        ELSE 0.0
+      END
+    ) AS "day_excess_85_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_sum_100" ELSE 0.0 END) AS "over_sum_100_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_count_100" ELSE 0.0 END) AS "over_count_100_28d",
+    SUM(
+      CASE
+        WHEN (
+          "t0"."age" >= 1
+        )
+        AND (
+          "t0"."age" <= 28
+        )
+        AND (
+          "t0"."window_seconds" = 86400
+        )
+        AND (
+          "t0"."demand" > CAST(CAST(FLOOR((
+            (
+              "t0"."base_limit" * 100
+            ) + 99
+          ) / (
+            100
+          )) AS BIGINT) AS DOUBLE)
+        )
+        THEN "t0"."demand" - CAST(CAST(FLOOR((
+          (
+            "t0"."base_limit" * 100
+          ) + 99
+        ) / (
+          100
+        )) AS BIGINT) AS DOUBLE)
+        ELSE 0.0
+      END
+    ) AS "day_excess_100_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_sum_115" ELSE 0.0 END) AS "over_sum_115_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_count_115" ELSE 0.0 END) AS "over_count_115_28d",
+    SUM(
+      CASE
+        WHEN (
+          "t0"."age" >= 1
+        )
+        AND (
+          "t0"."age" <= 28
+        )
+        AND (
+          "t0"."window_seconds" = 86400
+        )
+        AND (
+          "t0"."demand" > CAST(CAST(FLOOR((
+            (
+              "t0"."base_limit" * 115
+            ) + 99
+          ) / (
+            100
+          )) AS BIGINT) AS DOUBLE)
+        )
+        THEN "t0"."demand" - CAST(CAST(FLOOR((
+          (
+            "t0"."base_limit" * 115
+          ) + 99
+        ) / (
+          100
+        )) AS BIGINT) AS DOUBLE)
+        ELSE 0.0
+      END
+    ) AS "day_excess_115_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_sum_130" ELSE 0.0 END) AS "over_sum_130_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_count_130" ELSE 0.0 END) AS "over_count_130_28d",
+    SUM(
+      CASE
+        WHEN (
+          "t0"."age" >= 1
+        )
+        AND (
+          "t0"."age" <= 28
+        )
+        AND (
+          "t0"."window_seconds" = 86400
+        )
+        AND (
+          "t0"."demand" > CAST(CAST(FLOOR((
+            (
+              "t0"."base_limit" * 130
+            ) + 99
+          ) / (
+            100
+          )) AS BIGINT) AS DOUBLE)
+        )
+        THEN "t0"."demand" - CAST(CAST(FLOOR((
+          (
+            "t0"."base_limit" * 130
+          ) + 99
+        ) / (
+          100
+        )) AS BIGINT) AS DOUBLE)
+        ELSE 0.0
+      END
+    ) AS "day_excess_130_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."coarse" ELSE 0.0 END) AS "coarse_windows_28d",
+    MAX(
+      CASE
+        WHEN (
+          "t0"."age" <= 7
+        ) AND (
+          "t0"."windows" > 0
+        )
+        THEN "t0"."share_peak"
+        ELSE NULL
+      END
+    ) AS "share_top_7d",
+    MAX(
+      CASE
+        WHEN (
+          "t0"."age" <= 28
+        ) AND (
+          "t0"."windows" > 0
+        )
+        THEN "t0"."share_peak"
+        ELSE NULL
+      END
+    ) AS "share_top_28d",
+    MAX(CASE WHEN "t0"."age" <= 7 THEN "t0"."demand" ELSE NULL END) AS "demand_top_day_7d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_count_70" ELSE 0.0 END) AS "windows_above_70",
+    CAST(COUNT(
+      CASE
+        WHEN (
+          "t0"."age" <= 28
+        ) AND (
+          "t0"."demand" = "t0"."demand_top"
+        )
+        THEN 1
+        ELSE NULL
+      END
+    ) AS DOUBLE) AS "days_at_top",
+    MAX(
+      CASE
+        WHEN (
+          "t0"."age" <= 28
+        ) AND (
+          "t0"."demand" < "t0"."demand_top"
+        )
+        THEN "t0"."demand"
+        ELSE NULL
+      END
+    ) AS "demand_below_top",
+    MAX(CASE WHEN "t0"."age" <= 28 THEN "t0"."hour_peak" ELSE NULL END) AS "hour_peak_28d",
+    SUM(
+      CASE
+        WHEN (
+          "t0"."age" >= 1
+        ) AND (
+          "t0"."age" <= 28
+        ) AND (
+          "t0"."demand" > 0
+        )
+        THEN "t0"."hour_peak"
+        ELSE 0.0
+      END
+    ) AS "hour_peak_sum",
+    CAST(COUNT(
+      CASE
+        WHEN (
+          "t0"."age" >= 1
+        ) AND (
+          "t0"."age" <= 28
+        ) AND (
+          "t0"."demand" > 0
+        )
+        THEN 1
+        ELSE NULL
+      END
+    ) AS DOUBLE) AS "demand_days",
+    SUM(
+      CASE
+        WHEN (
+          "t0"."age" >= 1
+        ) AND (
+          "t0"."age" <= 28
+        )
+        THEN "t0"."demand"
+        ELSE 0.0
+      END
+    ) AS "demand_of_days",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."active_hours" ELSE 0.0 END) AS "busy_hours",
+    SUM(CASE WHEN "t0"."age" <= 1 THEN "t0"."demand" ELSE 0.0 END) AS "demand_1d",
+    SUM(
+      CASE
+        WHEN (
+          "t0"."age" >= 1
+        ) AND (
+          "t0"."age" <= 28
+        )
+        THEN "t0"."demand" * (
+          29 - (
+            "t0"."age" * 2
+          )
+        )
+        ELSE 0.0
+      END
+    ) AS "demand_moment",
+    SUM(
+      CASE
+        WHEN (
+          "t0"."age" >= 1
+        ) AND (
+          "t0"."age" <= 28
+        )
+        THEN "t0"."demand"
+        ELSE 0.0
+      END
+    ) AS "demand_complete",
+    SUM(
+      CASE
+        WHEN (
+          "t0"."age" >= 1
+        )
+        AND (
+          "t0"."age" <= 28
+        )
+        AND (
+          (
+            "t0"."event_day" % 7
+          ) = 0
+        )
+        THEN "t0"."demand"
+        ELSE 0.0
+      END
+    ) AS "weekday_0",
+    SUM(
+      CASE
+        WHEN (
+          "t0"."age" >= 1
+        )
+        AND (
+          "t0"."age" <= 28
+        )
+        AND (
+          (
+            "t0"."event_day" % 7
+          ) = 1
+        )
+        THEN "t0"."demand"
+        ELSE 0.0
+      END
+    ) AS "weekday_1",
+    SUM(
+      CASE
+        WHEN (
+          "t0"."age" >= 1
+        )
+        AND (
+          "t0"."age" <= 28
+        )
+        AND (
+          (
+            "t0"."event_day" % 7
+          ) = 2
+        )
+        THEN "t0"."demand"
+        ELSE 0.0
+      END
+    ) AS "weekday_2",
+    SUM(
+      CASE
+        WHEN (
+          "t0"."age" >= 1
+        )
+        AND (
+          "t0"."age" <= 28
+        )
+        AND (
+          (
+            "t0"."event_day" % 7
+          ) = 3
+        )
+        THEN "t0"."demand"
+        ELSE 0.0
+      END
+    ) AS "weekday_3",
+    SUM(
+      CASE
+        WHEN (
+          "t0"."age" >= 1
+        )
+        AND (
+          "t0"."age" <= 28
+        )
+        AND (
+          (
+            "t0"."event_day" % 7
+          ) = 4
+        )
+        THEN "t0"."demand"
+        ELSE 0.0
+      END
+    ) AS "weekday_4",
+    SUM(
+      CASE
+        WHEN (
+          "t0"."age" >= 1
+        )
+        AND (
+          "t0"."age" <= 28
+        )
+        AND (
+          (
+            "t0"."event_day" % 7
+          ) = 5
+        )
+        THEN "t0"."demand"
+        ELSE 0.0
+      END
+    ) AS "weekday_5",
+    SUM(
+      CASE
+        WHEN (
+          "t0"."age" >= 1
+        )
+        AND (
+          "t0"."age" <= 28
+        )
+        AND (
+          (
+            "t0"."event_day" % 7
+          ) = 6
+        )
+        THEN "t0"."demand"
+        ELSE 0.0
+      END
+    ) AS "weekday_6",
+    SUM(CASE WHEN "t0"."age" <= 7 THEN "t0"."blocked" ELSE 0.0 END) AS "blocked_7d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."blocked" ELSE 0.0 END) AS "blocked_28d",
+    CAST(COUNT(
+      CASE WHEN (
+        "t0"."age" <= 28
+      ) AND (
+        "t0"."blocked" > 0
+      ) THEN 1 ELSE NULL END
+    ) AS DOUBLE) AS "blocked_days",
+    CAST(COUNT(
+      CASE
+        WHEN (
+          "t0"."age" <= 28
+        )
+        AND (
+          (
+            "t0"."over_count_100" > 0
+          )
+          OR COALESCE(
+            (
+              "t0"."window_seconds" > 3600
+            )
+            AND (
+              (
+                "t0"."demand" * CAST("t0"."window_seconds" AS DOUBLE)
+              ) >= (
+                CAST("t0"."base_limit" AS DOUBLE) * 86400.0
+              )
+            ),
+            FALSE
+          )
+        )
+        THEN 1
+        ELSE NULL
+      END
+    ) AS DOUBLE) AS "limit_days",
+    CAST(COUNT(
+      CASE WHEN (
+        "t0"."age" <= 7
+      ) AND (
+        "t0"."activity" > 0
+      ) THEN 1 ELSE NULL END
+    ) AS DOUBLE) AS "active_days_7",
+    MAX(CASE WHEN "t0"."age" <= 30 THEN "t0"."last_at_us" ELSE NULL END) AS "last_event_us",
+    MAX(
+      CASE
+        WHEN "t0"."age" <= 28
+        THEN (
+          (
+            4096 - "t0"."age"
+          ) * 1125899906842624
+        ) + (
+          "t0"."seats" % 1125899906842624
+        )
+        ELSE NULL
+      END
+    ) AS "seats_newest",
+    SUM(CASE WHEN "t0"."age" <= 7 THEN "t0"."logins" ELSE 0.0 END) AS "logins_of_7d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."logins" ELSE 0.0 END) AS "logins_of_28d",
+    MAX(
+      CASE
+        WHEN "t0"."age" <= 28
+        THEN (
+          (
+            4096 - "t0"."age"
+          ) * 1125899906842624
+        ) + (
+          "t0"."integrations" % 1125899906842624
+        )
+        ELSE NULL
+      END
+    ) AS "integrations_newest",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."exports" ELSE 0.0 END) AS "exports_of_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."ai_tokens" ELSE 0.0 END) AS "ai_tokens_of_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."db_reads" ELSE 0.0 END) AS "db_reads_of_28d",
+    MAX(CASE WHEN "t0"."age" <= 28 THEN "t0"."workflows" ELSE NULL END) AS "workflows_of_28d",
+    MAX(
+      CASE
+        WHEN "t0"."age" <= 28
+        THEN (
+          (
+            4096 - "t0"."age"
+          ) * 1125899906842624
+        ) + (
+          "t0"."storage" % 1125899906842624
+        )
+        ELSE NULL
+      END
+    ) AS "storage_newest",
+    MAX(
+      CASE
+        WHEN (
+          "t0"."age" >= 21
+        ) AND (
+          "t0"."age" <= 28
+        )
+        THEN (
+          (
+            4096 - "t0"."age"
+          ) * 1125899906842624
+        ) + (
+          "t0"."storage" % 1125899906842624
+        )
+        ELSE NULL
+      END
+    ) AS "storage_before"
+  FROM "days" AS "t0"
+  GROUP BY
+    1
+),
+hour_day AS (
+  SELECT
+    *
+  FROM (
+    SELECT
+      "t0"."sid",
+      "t0"."tenant_id",
+      "t0"."as_of_hour",
+      "t0"."primary_meter" AS "meter",
+      "t0"."as_of_day" AS "arrival_day"
+    FROM "subject" AS "t0"
+  ) AS "t1"
+  UNION ALL
+  SELECT
+    *
+  FROM (
+    SELECT
+      "t0"."sid",
+      "t0"."tenant_id",
+      "t0"."as_of_hour",
+      "t0"."primary_meter" AS "meter",
+      "t0"."as_of_day" - 1 AS "arrival_day"
+    FROM "subject" AS "t0"
+  ) AS "t2"
+),
+hours AS (
+  SELECT
+    "t5"."sid",
+    "t5"."quantity_sum" AS "demand",
+    "t5"."as_of_hour" - "t5"."event_hour" AS "hours_ago"
+  FROM (
+    SELECT
+      "t4"."tenant_id",
+      "t4"."meter",
+      "t4"."event_hour",
+      "t4"."arrival_hour",
+      "t4"."event_count",
+      "t4"."quantity_sum",
+      "t4"."quantity_max",
+      "t4"."hour_peak",
+      "t4"."last_at_us",
+      "t4"."last_value",
+      "t4"."active_hours",
+      "t4"."window_count",
+      "t4"."share_sum",
+      "t4"."share_peak",
+      "t4"."share_count_0",
+      "t4"."share_count_1",
+      "t4"."share_count_2",
+      "t4"."share_count_3",
+      "t4"."share_count_4",
+      "t4"."share_count_5",
+      "t4"."share_count_6",
+      "t4"."share_count_7",
+      "t4"."share_sum_0",
+      "t4"."share_sum_1",
+      "t4"."share_sum_2",
+      "t4"."share_sum_3",
+      "t4"."share_sum_4",
+      "t4"."share_sum_5",
+      "t4"."share_sum_6",
+      "t4"."share_sum_7",
+      "t4"."coarse_count",
+      "t4"."arrival_day",
+      "t2"."sid",
+      "t2"."as_of_hour"
+    FROM (
+      SELECT
+        "t0"."tenant_id",
+        "t0"."meter",
+        "t0"."event_hour",
+        "t0"."arrival_hour",
+        "t0"."event_count",
+        "t0"."quantity_sum",
+        "t0"."quantity_max",
+        "t0"."hour_peak",
+        "t0"."last_at_us",
+        "t0"."last_value",
+        "t0"."active_hours",
+        "t0"."window_count",
+        "t0"."share_sum",
+        "t0"."share_peak",
+        "t0"."share_count_0",
+        "t0"."share_count_1",
+        "t0"."share_count_2",
+        "t0"."share_count_3",
+        "t0"."share_count_4",
+        "t0"."share_count_5",
+        "t0"."share_count_6",
+        "t0"."share_count_7",
+        "t0"."share_sum_0",
+        "t0"."share_sum_1",
+        "t0"."share_sum_2",
+        "t0"."share_sum_3",
+        "t0"."share_sum_4",
+        "t0"."share_sum_5",
+        "t0"."share_sum_6",
+        "t0"."share_sum_7",
+        "t0"."coarse_count",
+        CAST(FLOOR((
+          "t0"."arrival_hour"
+        ) / (
+          24
+        )) AS BIGINT) AS "arrival_day"
+      FROM "usage_hour" AS "t0"
+      WHERE
+        "t0"."arrival_hour" >= (
+          (
+            $first_day * 24
+          ) - 24
+        )
+        AND "t0"."arrival_hour" < (
+          (
+            $last_day * 24
+          ) + 24
+        )
+    ) AS "t4"
+    INNER JOIN "hour_day" AS "t2"
+      ON "t4"."tenant_id" = "t2"."tenant_id"
+      AND "t4"."meter" = "t2"."meter"
+      AND "t4"."arrival_day" = "t2"."arrival_day"
+  ) AS "t5"
+  WHERE
+    "t5"."arrival_hour" < "t5"."as_of_hour"
+    AND "t5"."event_hour" < "t5"."as_of_hour"
+    AND "t5"."event_hour" >= (
+      "t5"."as_of_hour" - 24
+    )
+),
+of_hours AS (
+  SELECT
+    "t0"."sid",
+    SUM(CASE WHEN "t0"."hours_ago" = 1 THEN "t0"."demand" ELSE 0.0 END) AS "demand_this_hour",
+    SUM(CASE WHEN "t0"."hours_ago" = 2 THEN "t0"."demand" ELSE 0.0 END) AS "demand_last_hour",
+    SUM(CASE WHEN "t0"."hours_ago" <= 24 THEN "t0"."demand" ELSE 0.0 END) AS "demand_24h"
+  FROM "hours" AS "t0"
+  GROUP BY
+    1
+),
+decision_bucket AS (
+  SELECT
+    *
+  FROM (
+    SELECT
+      "t0"."sid",
+      "t0"."tenant_id",
+      "t0"."as_of_hour",
+      CAST(FLOOR((
+        "t0"."as_of_hour"
+      ) / (
+        2304
+      )) AS BIGINT) AS "bucket"
+    FROM "subject" AS "t0"
+  ) AS "t1"
+  UNION ALL
+  SELECT
+    *
+  FROM (
+    SELECT
+      "t0"."sid",
+      "t0"."tenant_id",
+      "t0"."as_of_hour",
+      CAST(FLOOR((
+        "t0"."as_of_hour"
+      ) / (
+        2304
+      )) AS BIGINT) - 1 AS "bucket"
+    FROM "subject" AS "t0"
+  ) AS "t2"
+),
+decisions AS (
+  SELECT
+    "t5"."tenant_id",
+    "t5"."start_hour",
+    "t5"."known_hour",
+    "t5"."arm",
+    "t5"."propensity",
+    "t5"."period_days",
+    "t5"."mode",
+    "t5"."bucket",
+    "t5"."sid",
+    "t5"."as_of_hour",
+    "t5"."as_of_hour" - "t5"."start_hour" AS "hours_ago"
+  FROM (
+    SELECT
+      "t4"."tenant_id",
+      "t4"."start_hour",
+      "t4"."known_hour",
+      "t4"."arm",
+      "t4"."propensity",
+      "t4"."period_days",
+      "t4"."mode",
+      "t4"."bucket",
+      "t2"."sid",
+      "t2"."as_of_hour"
+    FROM (
+      SELECT
+        "t0"."tenant_id",
+        "t0"."start_hour",
+        "t0"."known_hour",
+        "t0"."arm",
+        "t0"."propensity",
+        "t0"."period_days",
+        "t0"."mode",
+        CAST(FLOOR((
+          "t0"."start_hour"
+        ) / (
+          2304
+        )) AS BIGINT) AS "bucket"
+      FROM "decision" AS "t0"
+      WHERE
+        "t0"."mode" = 'live'
+    ) AS "t4"
+    INNER JOIN "decision_bucket" AS "t2"
+      ON "t4"."tenant_id" = "t2"."tenant_id" AND "t4"."bucket" = "t2"."bucket"
+  ) AS "t5"
+  WHERE
+    "t5"."start_hour" < "t5"."as_of_hour"
+    AND "t5"."known_hour" < "t5"."as_of_hour"
+    AND "t5"."start_hour" >= (
+      "t5"."as_of_hour" - 2016
+    )
+),
+of_decisions AS (
+  SELECT
+    "t0"."sid",
+    CAST(COUNT(CASE WHEN "t0"."hours_ago" <= 672 THEN 1 ELSE NULL END) AS DOUBLE) AS "decisions_28d",
+    SUM(CASE WHEN "t0"."hours_ago" <= 672 THEN CAST("t0"."arm" AS DOUBLE) ELSE 0.0 END) AS "arms_28d",
+    CAST(COUNT(
+      CASE
+        WHEN (
+          "t0"."hours_ago" <= 672
+        ) AND (
+          "t0"."arm" < 100
+        )
+        THEN 1
+        ELSE NULL
+      END
+    ) AS DOUBLE) AS "tightened_28d",
+    MAX(
+      CASE
+        WHEN "t0"."hours_ago" > 0
+        THEN (
+          "t0"."start_hour" * 1024
+        ) + "t0"."arm"
+        ELSE NULL
+      END
+    ) AS "arm_newest",
+    MAX(CASE WHEN "t0"."arm" < 100 THEN "t0"."start_hour" ELSE NULL END) AS "friction_newest"
+  FROM "decisions" AS "t0"
+  GROUP BY
+    1
+),
+tickets AS (
+  SELECT
+    "t5"."tenant_id",
+    "t5"."opened_hour",
+    "t5"."known_hour",
+    "t5"."severity",
+    "t5"."closed_hour",
+    "t5"."sid",
+    "t5"."as_of_hour",
+    "t5"."as_of_hour" - "t5"."opened_hour" AS "hours_ago",
+    (
+      "t5"."closed_hour" IS NULL
+    ) OR (
+      "t5"."closed_hour" >= "t5"."as_of_hour"
+    ) AS "open"
+  FROM (
+    SELECT
+      "t2"."tenant_id",
+      "t2"."opened_hour",
+      "t2"."known_hour",
+      "t2"."severity",
+      "t2"."closed_hour",
+      "t4"."sid",
+      "t4"."as_of_hour"
+    FROM "ticket" AS "t2"
+    INNER JOIN (
+      SELECT
+        "t1"."sid",
+        "t1"."tenant_id",
+        "t1"."as_of_hour"
+      FROM "subject" AS "t1"
+    ) AS "t4"
+      ON "t2"."tenant_id" = "t4"."tenant_id"
+  ) AS "t5"
+  WHERE
+    "t5"."opened_hour" < "t5"."as_of_hour" AND "t5"."known_hour" < "t5"."as_of_hour"
+),
+of_tickets AS (
+  SELECT
+    "t0"."sid",
+    CAST(COUNT(CASE WHEN "t0"."open" THEN 1 ELSE NULL END) AS DOUBLE) AS "tickets_now_open",
+    CAST(COUNT(CASE WHEN "t0"."hours_ago" <= 672 THEN 1 ELSE NULL END) AS DOUBLE) AS "tickets_of_28d",
+    CAST(COUNT(
+      CASE
+        WHEN (
+          "t0"."hours_ago" <= 672
+        ) AND (
+          "t0"."severity" = 'urgent'
+        )
+        THEN 1
+        ELSE NULL
+      END
+    ) AS DOUBLE) AS "tickets_urgent_of_28d"
+  FROM "tickets" AS "t0"
+  GROUP BY
+    1
+),
+changes AS (
+  SELECT
+    "t5"."tenant_id",
+    "t5"."event_hour",
+    "t5"."known_hour",
+    "t5"."kind",
+    "t5"."plan",
+    "t5"."mrr",
+    "t5"."version",
+    "t5"."sid",
+    "t5"."as_of_hour",
+    "t5"."as_of_hour" - "t5"."event_hour" AS "hours_ago"
+  FROM (
+    SELECT
+      "t2"."tenant_id",
+      "t2"."event_hour",
+      "t2"."known_hour",
+      "t2"."kind",
+      "t2"."plan",
+      "t2"."mrr",
+      "t2"."version",
+      "t4"."sid",
+      "t4"."as_of_hour"
+    FROM "subscription" AS "t2"
+    INNER JOIN (
+      SELECT
+        "t1"."sid",
+        "t1"."tenant_id",
+        "t1"."as_of_hour"
+      FROM "subject" AS "t1"
+    ) AS "t4"
+      ON "t2"."tenant_id" = "t4"."tenant_id"
+  ) AS "t5"
+  WHERE
+    "t5"."event_hour" < "t5"."as_of_hour" AND "t5"."known_hour" < "t5"."as_of_hour"
+),
+of_changes AS (
+  SELECT
+    "t0"."sid",
+    CAST(COUNT(CASE WHEN "t0"."kind" = 'upgraded' THEN 1 ELSE NULL END) AS DOUBLE) AS "upgrade_count",
+    CAST(COUNT(CASE WHEN "t0"."kind" = 'downgraded' THEN 1 ELSE NULL END) AS DOUBLE) AS "downgrade_count",
+    MAX(
+      CASE
+        WHEN "t0"."kind" IN ('upgraded', 'downgraded')
+        THEN "t0"."event_hour"
+        ELSE NULL
+      END
+    ) AS "change_newest"
+  FROM "changes" AS "t0"
+  GROUP BY
+    1
+),
+interventions AS (
+  SELECT
+    "t5"."tenant_id",
+    "t5"."event_hour",
+    "t5"."known_hour",
+    "t5"."kind",
+    "t5"."sid",
+    "t5"."as_of_hour",
+    "t5"."as_of_hour" - "t5"."event_hour" AS "hours_ago"
+  FROM (
+    SELECT
+      "t2"."tenant_id",
+      "t2"."event_hour",
+      "t2"."known_hour",
+      "t2"."kind",
+      "t4"."sid",
+      "t4"."as_of_hour"
+    FROM "intervention" AS "t2"
+    INNER JOIN (
+      SELECT
+        "t1"."sid",
+        "t1"."tenant_id",
+        "t1"."as_of_hour"
+      FROM "subject" AS "t1"
+    ) AS "t4"
+      ON "t2"."tenant_id" = "t4"."tenant_id"
+  ) AS "t5"
+  WHERE
+    "t5"."event_hour" < "t5"."as_of_hour" AND "t5"."known_hour" < "t5"."as_of_hour"
+),
+of_interventions AS (
+  SELECT
+    "t0"."sid",
+    CAST(COUNT(CASE WHEN "t0"."hours_ago" <= 672 THEN 1 ELSE NULL END) AS DOUBLE) AS "interventions_of_28d"
+  FROM "interventions" AS "t0"
+  GROUP BY
+    1
+),
+incident_scope AS (
+  SELECT
+    *
+  FROM (
+    SELECT
+      "t0"."sid",
+      "t0"."as_of_hour",
+      'tenant' AS "scope_kind",
+      "t0"."tenant_id" AS "key"
+    FROM "subject" AS "t0"
+  ) AS "t2"
+  UNION ALL
+  SELECT
+    *
+  FROM (
+    SELECT
+      *
+    FROM (
+      SELECT
+        "t0"."sid",
+        "t0"."as_of_hour",
+        'all' AS "scope_kind",
+        '' AS "key"
+      FROM "subject" AS "t0"
+    ) AS "t1"
+    UNION ALL
+    SELECT
+      *
+    FROM (
+      SELECT
+        "t0"."sid",
+        "t0"."as_of_hour",
+        'region' AS "scope_kind",
+        "t0"."region" AS "key"
+      FROM "subject" AS "t0"
+    ) AS "t3"
+  ) AS "t4"
+),
+incidents AS (
+  SELECT
+    "t5"."scope_kind",
+    "t5"."scope",
+    "t5"."from_hour",
+    "t5"."to_hour",
+    "t5"."known_hour",
+    "t5"."key",
+    "t5"."sid",
+    "t5"."as_of_hour",
+    CAST(GREATEST(
+      LEAST(COALESCE("t5"."to_hour", "t5"."as_of_hour"), "t5"."as_of_hour") - GREATEST("t5"."from_hour", "t5"."as_of_hour" - 672),
+      0
+    ) AS DOUBLE) AS "hours"
+  FROM (
+    SELECT
+      "t4"."scope_kind",
+      "t4"."scope",
+      "t4"."from_hour",
+      "t4"."to_hour",
+      "t4"."known_hour",
+      "t4"."key",
+      "t2"."sid",
+      "t2"."as_of_hour"
+    FROM (
+      SELECT
+        "t0"."scope_kind",
+        "t0"."scope",
+        "t0"."from_hour",
+        "t0"."to_hour",
+        "t0"."known_hour",
+        CASE WHEN "t0"."scope_kind" = 'all' THEN '' ELSE "t0"."scope" END AS "key"
+      FROM "incident" AS "t0"
+    ) AS "t4"
+    INNER JOIN "incident_scope" AS "t2"
+      ON "t4"."scope_kind" = "t2"."scope_kind" AND "t4"."key" = "t2"."key"
+  ) AS "t5"
+  WHERE
+    "t5"."from_hour" < "t5"."as_of_hour" AND "t5"."known_hour" < "t5"."as_of_hour"
+),
+of_incidents AS (
+  SELECT
+    "t0"."sid",
+    SUM(CASE WHEN "t0"."hours" > 0.0 THEN "t0"."hours" ELSE 0.0 END) AS "incident_hours_of_28d"
+  FROM "incidents" AS "t0"
+  GROUP BY
+    1
+),
+measured AS (
+  SELECT
+    "t8"."tenant_id",
+    "t8"."as_of_hour",
+    "t8"."sid",
+    "t8"."as_of_day",
+    "t8"."day_part",
+    "t8"."plan",
+    "t8"."created_hour",
+    "t8"."parent_org",
+    "t8"."organisation",
+    "t8"."segment",
+    "t8"."region",
+    "t8"."seats",
+    "t8"."mrr",
+    "t8"."renewal_hour",
+    "t8"."base_limit",
+    "t8"."contract_limit",
+    "t8"."window_seconds",
+    "t8"."primary_meter",
+    "t8"."rank",
+    "t8"."price",
+    "t9"."demand_7d",
+    "t9"."demand_28d",
+    "t9"."demand_30d",
+    "t9"."demand_prior_week",
+    "t9"."demand_third_week",
+    "t9"."demand_top_day_28d",
+    "t9"."windows_7d",
+    "t9"."windows_28d",
+    "t9"."share_sum_7d",
+    "t9"."share_sum_28d",
+    "t9"."windows_at_limit_28d",
+    "t9"."active_days_28",
+    "t9"."over_sum_70_28d",
+    "t9"."over_count_70_28d",
+    "t9"."day_excess_70_28d",
+    "t9"."over_sum_85_28d",
+    "t9"."over_count_85_28d",
+    "t9"."day_excess_85_28d",
+    "t9"."over_sum_100_28d",
+    "t9"."over_count_100_28d",
+    "t9"."day_excess_100_28d",
+    "t9"."over_sum_115_28d",
+    "t9"."over_count_115_28d",
+    "t9"."day_excess_115_28d",
+    "t9"."over_sum_130_28d",
+    "t9"."over_count_130_28d",
+    "t9"."day_excess_130_28d",
+    "t9"."coarse_windows_28d",
+    "t9"."share_top_7d",
+    "t9"."share_top_28d",
+    "t9"."demand_top_day_7d",
+    "t9"."windows_above_70",
+    "t9"."days_at_top",
+    "t9"."demand_below_top",
+    "t9"."hour_peak_28d",
+    "t9"."hour_peak_sum",
+    "t9"."demand_days",
+    "t9"."demand_of_days",
+    "t9"."busy_hours",
+    "t9"."demand_1d",
+    "t9"."demand_moment",
+    "t9"."demand_complete",
+    "t9"."weekday_0",
+    "t9"."weekday_1",
+    "t9"."weekday_2",
+    "t9"."weekday_3",
+    "t9"."weekday_4",
+    "t9"."weekday_5",
+    "t9"."weekday_6",
+    "t9"."blocked_7d",
+    "t9"."blocked_28d",
+    "t9"."blocked_days",
+    "t9"."limit_days",
+    "t9"."active_days_7",
+    "t9"."last_event_us",
+    "t9"."seats_newest",
+    "t9"."logins_of_7d",
+    "t9"."logins_of_28d",
+    "t9"."integrations_newest",
+    "t9"."exports_of_28d",
+    "t9"."ai_tokens_of_28d",
+    "t9"."db_reads_of_28d",
+    "t9"."workflows_of_28d",
+    "t9"."storage_newest",
+    "t9"."storage_before",
+    "t10"."demand_this_hour",
+    "t10"."demand_last_hour",
+    "t10"."demand_24h",
+    "t11"."decisions_28d",
+    "t11"."arms_28d",
+    "t11"."tightened_28d",
+    "t11"."arm_newest",
+    "t11"."friction_newest",
+    "t12"."tickets_now_open",
+    "t12"."tickets_of_28d",
+    "t12"."tickets_urgent_of_28d",
+    "t13"."upgrade_count",
+    "t13"."downgrade_count",
+    "t13"."change_newest",
+    "t14"."interventions_of_28d",
+    "t15"."incident_hours_of_28d"
+  FROM "subject" AS "t8"
+  LEFT OUTER JOIN "of_days" AS "t9"
+    ON "t8"."sid" = "t9"."sid"
+  LEFT OUTER JOIN "of_hours" AS "t10"
+    ON "t8"."sid" = "t10"."sid"
+  LEFT OUTER JOIN "of_decisions" AS "t11"
+    ON "t8"."sid" = "t11"."sid"
+  LEFT OUTER JOIN "of_tickets" AS "t12"
+    ON "t8"."sid" = "t12"."sid"
+  LEFT OUTER JOIN "of_changes" AS "t13"
+    ON "t8"."sid" = "t13"."sid"
+  LEFT OUTER JOIN "of_interventions" AS "t14"
+    ON "t8"."sid" = "t14"."sid"
+  LEFT OUTER JOIN "of_incidents" AS "t15"
+    ON "t8"."sid" = "t15"."sid"
+),
+derived_1 AS (
+  SELECT
+    "t0"."tenant_id",
+    "t0"."as_of_hour",
+    "t0"."sid",
+    "t0"."as_of_day",
+    "t0"."day_part",
+    "t0"."plan",
+    "t0"."created_hour",
+    "t0"."parent_org",
+    "t0"."organisation",
+    "t0"."segment",
+    "t0"."region",
+    "t0"."seats",
+    "t0"."mrr",
+    "t0"."renewal_hour",
+    "t0"."base_limit",
+    "t0"."contract_limit",
+    "t0"."window_seconds",
+    "t0"."primary_meter",
+    "t0"."rank",
+    "t0"."price",
+    "t0"."demand_7d",
+    "t0"."demand_28d",
+    "t0"."demand_30d",
+    "t0"."demand_prior_week",
+    "t0"."demand_third_week",
+    "t0"."demand_top_day_28d",
+    "t0"."windows_7d",
+    "t0"."windows_28d",
+    "t0"."share_sum_7d",
+    "t0"."share_sum_28d",
+    "t0"."windows_at_limit_28d",
+    "t0"."active_days_28",
+    "t0"."over_sum_70_28d",
+    "t0"."over_count_70_28d",
+    "t0"."day_excess_70_28d",
+    "t0"."over_sum_85_28d",
+    "t0"."over_count_85_28d",
+    "t0"."day_excess_85_28d",
+    "t0"."over_sum_100_28d",
+    "t0"."over_count_100_28d",
+    "t0"."day_excess_100_28d",
+    "t0"."over_sum_115_28d",
+    "t0"."over_count_115_28d",
+    "t0"."day_excess_115_28d",
+    "t0"."over_sum_130_28d",
+    "t0"."over_count_130_28d",
+    "t0"."day_excess_130_28d",
+    "t0"."coarse_windows_28d",
+    "t0"."share_top_7d",
+    "t0"."share_top_28d",
+    "t0"."demand_top_day_7d",
+    "t0"."windows_above_70",
+    "t0"."days_at_top",
+    "t0"."demand_below_top",
+    "t0"."hour_peak_28d",
+    "t0"."hour_peak_sum",
+    "t0"."demand_days",
+    "t0"."demand_of_days",
+    "t0"."busy_hours",
+    "t0"."demand_1d",
+    "t0"."demand_moment",
+    "t0"."demand_complete",
+    "t0"."weekday_0",
+    "t0"."weekday_1",
+    "t0"."weekday_2",
+    "t0"."weekday_3",
+    "t0"."weekday_4",
+    "t0"."weekday_5",
+    "t0"."weekday_6",
+    "t0"."blocked_7d",
+    "t0"."blocked_28d",
+    "t0"."blocked_days",
+    "t0"."limit_days",
+    "t0"."active_days_7",
+    "t0"."last_event_us",
+    "t0"."seats_newest",
+    "t0"."logins_of_7d",
+    "t0"."logins_of_28d",
+    "t0"."integrations_newest",
+    "t0"."exports_of_28d",
+    "t0"."ai_tokens_of_28d",
+    "t0"."db_reads_of_28d",
+    "t0"."workflows_of_28d",
+    "t0"."storage_newest",
+    "t0"."storage_before",
+    "t0"."demand_this_hour",
+    "t0"."demand_last_hour",
+    "t0"."demand_24h",
+    "t0"."decisions_28d",
+    "t0"."arms_28d",
+    "t0"."tightened_28d",
+    "t0"."arm_newest",
+    "t0"."friction_newest",
+    "t0"."tickets_now_open",
+    "t0"."tickets_of_28d",
+    "t0"."tickets_urgent_of_28d",
+    "t0"."upgrade_count",
+    "t0"."downgrade_count",
+    "t0"."change_newest",
+    "t0"."interventions_of_28d",
+    "t0"."incident_hours_of_28d",
+    "t0"."day_part" + 7.0 AS "span_7d",
+    "t0"."day_part" + 28.0 AS "span_28d",
+    CASE
+      WHEN "t0"."window_seconds" > 3600
+      THEN (
+        CAST("t0"."base_limit" AS DOUBLE) * 86400.0
+      ) / CAST("t0"."window_seconds" AS DOUBLE)
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "day_limit",
+    CASE
+      WHEN "t0"."window_seconds" IS NULL
+      THEN CAST(NULL AS DOUBLE)
+      WHEN "t0"."window_seconds" > 86400
+      THEN CASE
+        WHEN "t0"."demand_30d" > 0.0
+        THEN CASE
+          WHEN "t0"."demand_30d" > CAST(CAST(FLOOR((
+            (
+              "t0"."base_limit" * 70
+            ) + 99
+          ) / (
+            100
+          )) AS BIGINT) AS DOUBLE)
+          THEN "t0"."demand_30d" - CAST(CAST(FLOOR((
+            (
+              "t0"."base_limit" * 70
+            ) + 99
+          ) / (
+            100
+          )) AS BIGINT) AS DOUBLE)
+          ELSE 0.0
+        END / "t0"."demand_30d"
+        ELSE CAST(NULL AS DOUBLE)
+      END
+      WHEN "t0"."window_seconds" > 3600
+      THEN CASE
+        WHEN "t0"."demand_of_days" > 0.0
+        THEN "t0"."day_excess_70_28d" / "t0"."demand_of_days"
+        ELSE CAST(NULL AS DOUBLE)
+      END
+      ELSE CASE
+        WHEN "t0"."share_sum_28d" > 0.0
+        THEN GREATEST("t0"."over_sum_70_28d" - (
+          "t0"."over_count_70_28d" * 0.7
+        ), 0.0) / "t0"."share_sum_28d"
+        ELSE CAST(NULL AS DOUBLE)
+      END
+    END AS "blocked_70",
+    CASE
+      WHEN "t0"."window_seconds" IS NULL
+      THEN CAST(NULL AS DOUBLE)
+      WHEN "t0"."window_seconds" > 86400
+      THEN CASE
+        WHEN "t0"."demand_30d" > 0.0
+        THEN CASE
+          WHEN "t0"."demand_30d" > CAST(CAST(FLOOR((
+            (
+              "t0"."base_limit" * 85
+            ) + 99
+          ) / (
+            100
+          )) AS BIGINT) AS DOUBLE)
+          THEN "t0"."demand_30d" - CAST(CAST(FLOOR((
+            (
+              "t0"."base_limit" * 85
+            ) + 99
+          ) / (
+            100
+          )) AS BIGINT) AS DOUBLE)
+          ELSE 0.0
+        END / "t0"."demand_30d"
+        ELSE CAST(NULL AS DOUBLE)
+      END
+      WHEN "t0"."window_seconds" > 3600
+      THEN CASE
+        WHEN "t0"."demand_of_days" > 0.0
+        THEN "t0"."day_excess_85_28d" / "t0"."demand_of_days"
+        ELSE CAST(NULL AS DOUBLE)
+      END
+      ELSE CASE
+        WHEN "t0"."share_sum_28d" > 0.0
+        THEN GREATEST("t0"."over_sum_85_28d" - (
+          "t0"."over_count_85_28d" * 0.85
+        ), 0.0) / "t0"."share_sum_28d"
+        ELSE CAST(NULL AS DOUBLE)
+      END
+    END AS "blocked_85",
+    CASE
+      WHEN "t0"."window_seconds" IS NULL
+      THEN CAST(NULL AS DOUBLE)
+      WHEN "t0"."window_seconds" > 86400
+      THEN CASE
+        WHEN "t0"."demand_30d" > 0.0
+        THEN CASE
+          WHEN "t0"."demand_30d" > CAST(CAST(FLOOR((
+            (
+              "t0"."base_limit" * 100
+            ) + 99
+          ) / (
+            100
+          )) AS BIGINT) AS DOUBLE)
+          THEN "t0"."demand_30d" - CAST(CAST(FLOOR((
+            (
+              "t0"."base_limit" * 100
+            ) + 99
+          ) / (
+            100
+          )) AS BIGINT) AS DOUBLE)
+          ELSE 0.0
+        END / "t0"."demand_30d"
+        ELSE CAST(NULL AS DOUBLE)
+      END
+      WHEN "t0"."window_seconds" > 3600
+      THEN CASE
+        WHEN "t0"."demand_of_days" > 0.0
+        THEN "t0"."day_excess_100_28d" / "t0"."demand_of_days"
+        ELSE CAST(NULL AS DOUBLE)
+      END
+      ELSE CASE
+        WHEN "t0"."share_sum_28d" > 0.0
+        THEN GREATEST("t0"."over_sum_100_28d" - (
+          "t0"."over_count_100_28d" * 1.0
+        ), 0.0) / "t0"."share_sum_28d"
+        ELSE CAST(NULL AS DOUBLE)
+      END
+    END AS "blocked_100",
+    CASE
+      WHEN "t0"."window_seconds" IS NULL
+      THEN CAST(NULL AS DOUBLE)
+      WHEN "t0"."window_seconds" > 86400
+      THEN CASE
+        WHEN "t0"."demand_30d" > 0.0
+        THEN CASE
+          WHEN "t0"."demand_30d" > CAST(CAST(FLOOR((
+            (
+              "t0"."base_limit" * 115
+            ) + 99
+          ) / (
+            100
+          )) AS BIGINT) AS DOUBLE)
+          THEN "t0"."demand_30d" - CAST(CAST(FLOOR((
+            (
+              "t0"."base_limit" * 115
+            ) + 99
+          ) / (
+            100
+          )) AS BIGINT) AS DOUBLE)
+          ELSE 0.0
+        END / "t0"."demand_30d"
+        ELSE CAST(NULL AS DOUBLE)
+      END
+      WHEN "t0"."window_seconds" > 3600
+      THEN CASE
+        WHEN "t0"."demand_of_days" > 0.0
+        THEN "t0"."day_excess_115_28d" / "t0"."demand_of_days"
+        ELSE CAST(NULL AS DOUBLE)
+      END
+      ELSE CASE
+        WHEN "t0"."share_sum_28d" > 0.0
+        THEN GREATEST("t0"."over_sum_115_28d" - (
+          "t0"."over_count_115_28d" * 1.15
+        ), 0.0) / "t0"."share_sum_28d"
+        ELSE CAST(NULL AS DOUBLE)
+      END
+    END AS "blocked_115",
+    CASE
+      WHEN "t0"."window_seconds" IS NULL
+      THEN CAST(NULL AS DOUBLE)
+      WHEN "t0"."window_seconds" > 86400
+      THEN CASE
+        WHEN "t0"."demand_30d" > 0.0
+        THEN CASE
+          WHEN "t0"."demand_30d" > CAST(CAST(FLOOR((
+            (
+              "t0"."base_limit" * 130
+            ) + 99
+          ) / (
+            100
+          )) AS BIGINT) AS DOUBLE)
+          THEN "t0"."demand_30d" - CAST(CAST(FLOOR((
+            (
+              "t0"."base_limit" * 130
+            ) + 99
+          ) / (
+            100
+          )) AS BIGINT) AS DOUBLE)
+          ELSE 0.0
+        END / "t0"."demand_30d"
+        ELSE CAST(NULL AS DOUBLE)
+      END
+      WHEN "t0"."window_seconds" > 3600
+      THEN CASE
+        WHEN "t0"."demand_of_days" > 0.0
+        THEN "t0"."day_excess_130_28d" / "t0"."demand_of_days"
+        ELSE CAST(NULL AS DOUBLE)
+      END
+      ELSE CASE
+        WHEN "t0"."share_sum_28d" > 0.0
+        THEN GREATEST("t0"."over_sum_130_28d" - (
+          "t0"."over_count_130_28d" * 1.3
+        ), 0.0) / "t0"."share_sum_28d"
+        ELSE CAST(NULL AS DOUBLE)
+      END
+    END AS "blocked_130",
+    COALESCE("t0"."coarse_windows_28d" > 0.0, FALSE) AS "coarse",
+    CASE
+      WHEN "t0"."window_seconds" > 3600
+      THEN CASE
+        WHEN CAST("t0"."base_limit" AS DOUBLE) > 0.0
+        THEN CASE
+          WHEN "t0"."window_seconds" > 86400
+          THEN "t0"."demand_30d"
+          ELSE "t0"."demand_top_day_28d"
+        END / CAST("t0"."base_limit" AS DOUBLE)
+        ELSE CAST(NULL AS DOUBLE)
+      END
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "share_top_long_28d",
+    CASE
+      WHEN "t0"."windows_28d" > 0.0
+      THEN "t0"."windows_at_limit_28d" / "t0"."windows_28d"
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "windows_over_limit_28d",
+    CASE
+      WHEN "t0"."windows_28d" > 0.0
+      THEN "t0"."windows_above_70" / "t0"."windows_28d"
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "windows_near_limit_28d",
+    LN(
+      COALESCE(
+        CASE
+          WHEN "t0"."days_at_top" >= 2
+          THEN "t0"."demand_top_day_28d"
+          ELSE COALESCE("t0"."demand_below_top", 0.0)
+        END,
+        0.0
+      ) + 1.0
+    ) AS "demand_p95_28d",
+    CASE
+      WHEN CASE
+        WHEN "t0"."demand_days" > 0.0
+        THEN "t0"."hour_peak_sum" / "t0"."demand_days"
+        ELSE CAST(NULL AS DOUBLE)
+      END > 0.0
+      THEN GREATEST(COALESCE("t0"."demand_this_hour", 0.0), COALESCE("t0"."demand_last_hour", 0.0)) / CASE
+        WHEN "t0"."demand_days" > 0.0
+        THEN "t0"."hour_peak_sum" / "t0"."demand_days"
+        ELSE CAST(NULL AS DOUBLE)
+      END
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "spike_hour_ratio",
+    CASE
+      WHEN CASE
+        WHEN "t0"."demand_days" > 0.0
+        THEN "t0"."demand_of_days" / "t0"."demand_days"
+        ELSE CAST(NULL AS DOUBLE)
+      END > 0.0
+      THEN COALESCE("t0"."demand_24h", 0.0) / CASE
+        WHEN "t0"."demand_days" > 0.0
+        THEN "t0"."demand_of_days" / "t0"."demand_days"
+        ELSE CAST(NULL AS DOUBLE)
+      END
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "spike_day_ratio",
+    LN(COALESCE("t0"."demand_1d", 0.0) + 1.0) AS "demand_sum_1d",
+    CASE
+      WHEN (
+        "t0"."demand_complete" / 28.0
+      ) > 0.0
+      THEN (
+        (
+          "t0"."demand_moment" / 2.0
+        ) / 1827.0
+      ) / (
+        "t0"."demand_complete" / 28.0
+      )
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "demand_slope_28d",
+    CASE
+      WHEN (
+        "t0"."demand_complete" / 7.0
+      ) > 0.0
+      THEN (
+        GREATEST(
+          "t0"."weekday_0",
+          "t0"."weekday_1",
+          "t0"."weekday_2",
+          "t0"."weekday_3",
+          "t0"."weekday_4",
+          "t0"."weekday_5",
+          "t0"."weekday_6"
+        ) - LEAST(
+          "t0"."weekday_0",
+          "t0"."weekday_1",
+          "t0"."weekday_2",
+          "t0"."weekday_3",
+          "t0"."weekday_4",
+          "t0"."weekday_5",
+          "t0"."weekday_6"
+        )
+      ) / (
+        "t0"."demand_complete" / 7.0
+      )
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "weekday_strength_28d",
+    CASE
+      WHEN "t0"."demand_7d" > 0.0
+      THEN "t0"."blocked_7d" / "t0"."demand_7d"
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "blocked_share_7d",
+    CASE
+      WHEN "t0"."demand_28d" > 0.0
+      THEN "t0"."blocked_28d" / "t0"."demand_28d"
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "blocked_share_28d",
+    COALESCE("t0"."blocked_days", 0.0) AS "days_blocked_28d",
+    COALESCE("t0"."limit_days", 0.0) AS "days_at_limit_28d",
+    CASE
+      WHEN "t0"."decisions_28d" > 0.0
+      THEN (
+        "t0"."arms_28d" / 100.0
+      ) / "t0"."decisions_28d"
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "arm_mean_28d",
+    CAST("t0"."arm_newest" % 1024 AS DOUBLE) / 100.0 AS "arm_last",
+    CASE
+      WHEN "t0"."decisions_28d" > 0.0
+      THEN "t0"."tightened_28d" / "t0"."decisions_28d"
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "tightened_share_28d",
+    CAST("t0"."as_of_hour" - "t0"."friction_newest" AS DOUBLE) / 24.0 AS "days_since_friction",
+    CAST((
+      "t0"."as_of_hour" * 3600000000
+    ) - "t0"."last_event_us" AS DOUBLE) / 86400000000.0 AS "days_since_event",
+    CAST("t0"."seats_newest" % 1125899906842624 AS DOUBLE) AS "seats_active",
+    CASE
+      WHEN "t0"."seats" > 0.0
+      THEN CAST("t0"."seats_newest" % 1125899906842624 AS DOUBLE) / "t0"."seats"
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "seat_share",
+    CAST("t0"."integrations_newest" % 1125899906842624 AS DOUBLE) AS "integrations_active",
+    COALESCE("t0"."workflows_of_28d", 0.0) AS "workflows_peak_28d",
+    CASE
+      WHEN (
+        CAST("t0"."storage_newest" % 1125899906842624 AS DOUBLE) + CAST("t0"."storage_before" % 1125899906842624 AS DOUBLE)
+      ) > 0.0
+      THEN (
+        CAST("t0"."storage_newest" % 1125899906842624 AS DOUBLE) - CAST("t0"."storage_before" % 1125899906842624 AS DOUBLE)
+      ) / (
+        CAST("t0"."storage_newest" % 1125899906842624 AS DOUBLE) + CAST("t0"."storage_before" % 1125899906842624 AS DOUBLE)
+      )
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "storage_growth_28d",
+    CAST("t0"."as_of_hour" - "t0"."created_hour" AS DOUBLE) / 24.0 AS "tenure_days",
+    "t0"."rank" AS "plan_rank",
+    LN("t0"."price" + 1.0) AS "plan_price",
+    LN("t0"."mrr" + 1.0) AS "mrr_log",
+    CAST("t0"."renewal_hour" - "t0"."as_of_hour" AS DOUBLE) / 24.0 AS "renewal_days",
+    COALESCE("t0"."upgrade_count", 0.0) AS "upgrades",
+    COALESCE("t0"."downgrade_count", 0.0) AS "downgrades",
+    CAST("t0"."as_of_hour" - "t0"."change_newest" AS DOUBLE) / 24.0 AS "plan_change_days",
+    COALESCE("t0"."tickets_now_open", 0.0) AS "tickets_open",
+    COALESCE("t0"."tickets_of_28d", 0.0) AS "tickets_28d",
+    COALESCE("t0"."tickets_urgent_of_28d", 0.0) AS "tickets_urgent_28d",
+    COALESCE("t0"."interventions_of_28d", 0.0) AS "interventions_28d",
+    COALESCE("t0"."incident_hours_of_28d", 0.0) AS "incident_hours_28d"
+  FROM "measured" AS "t0"
+),
+derived_2 AS (
+  SELECT
+    "t0"."tenant_id",
+    "t0"."as_of_hour",
+    "t0"."sid",
+    "t0"."as_of_day",
+    "t0"."day_part",
+    "t0"."plan",
+    "t0"."created_hour",
+    "t0"."parent_org",
+    "t0"."organisation",
+    "t0"."segment",
+    "t0"."region",
+    "t0"."seats",
+    "t0"."mrr",
+    "t0"."renewal_hour",
+    "t0"."base_limit",
+    "t0"."contract_limit",
+    "t0"."window_seconds",
+    "t0"."primary_meter",
+    "t0"."rank",
+    "t0"."price",
+    "t0"."demand_7d",
+    "t0"."demand_28d",
+    "t0"."demand_30d",
+    "t0"."demand_prior_week",
+    "t0"."demand_third_week",
+    "t0"."demand_top_day_28d",
+    "t0"."windows_7d",
+    "t0"."windows_28d",
+    "t0"."share_sum_7d",
+    "t0"."share_sum_28d",
+    "t0"."windows_at_limit_28d",
+    "t0"."active_days_28",
+    "t0"."over_sum_70_28d",
+    "t0"."over_count_70_28d",
+    "t0"."day_excess_70_28d",
+    "t0"."over_sum_85_28d",
+    "t0"."over_count_85_28d",
+    "t0"."day_excess_85_28d",
+    "t0"."over_sum_100_28d",
+    "t0"."over_count_100_28d",
+    "t0"."day_excess_100_28d",
+    "t0"."over_sum_115_28d",
+    "t0"."over_count_115_28d",
+    "t0"."day_excess_115_28d",
+    "t0"."over_sum_130_28d",
+    "t0"."over_count_130_28d",
+    "t0"."day_excess_130_28d",
+    "t0"."coarse_windows_28d",
+    "t0"."share_top_7d",
+    "t0"."share_top_28d",
+    "t0"."demand_top_day_7d",
+    "t0"."windows_above_70",
+    "t0"."days_at_top",
+    "t0"."demand_below_top",
+    "t0"."hour_peak_28d",
+    "t0"."hour_peak_sum",
+    "t0"."demand_days",
+    "t0"."demand_of_days",
+    "t0"."busy_hours",
+    "t0"."demand_1d",
+    "t0"."demand_moment",
+    "t0"."demand_complete",
+    "t0"."weekday_0",
+    "t0"."weekday_1",
+    "t0"."weekday_2",
+    "t0"."weekday_3",
+    "t0"."weekday_4",
+    "t0"."weekday_5",
+    "t0"."weekday_6",
+    "t0"."blocked_7d",
+    "t0"."blocked_28d",
+    "t0"."blocked_days",
+    "t0"."limit_days",
+    "t0"."active_days_7",
+    "t0"."last_event_us",
+    "t0"."seats_newest",
+    "t0"."logins_of_7d",
+    "t0"."logins_of_28d",
+    "t0"."integrations_newest",
+    "t0"."exports_of_28d",
+    "t0"."ai_tokens_of_28d",
+    "t0"."db_reads_of_28d",
+    "t0"."workflows_of_28d",
+    "t0"."storage_newest",
+    "t0"."storage_before",
+    "t0"."demand_this_hour",
+    "t0"."demand_last_hour",
+    "t0"."demand_24h",
+    "t0"."decisions_28d",
+    "t0"."arms_28d",
+    "t0"."tightened_28d",
+    "t0"."arm_newest",
+    "t0"."friction_newest",
+    "t0"."tickets_now_open",
+    "t0"."tickets_of_28d",
+    "t0"."tickets_urgent_of_28d",
+    "t0"."upgrade_count",
+    "t0"."downgrade_count",
+    "t0"."change_newest",
+    "t0"."interventions_of_28d",
+    "t0"."incident_hours_of_28d",
+    "t0"."span_7d",
+    "t0"."span_28d",
+    "t0"."day_limit",
+    "t0"."blocked_70",
+    "t0"."blocked_85",
+    "t0"."blocked_100",
+    "t0"."blocked_115",
+    "t0"."blocked_130",
+    "t0"."coarse",
+    "t0"."share_top_long_28d",
+    "t0"."windows_over_limit_28d",
+    "t0"."windows_near_limit_28d",
+    "t0"."demand_p95_28d",
+    "t0"."spike_hour_ratio",
+    "t0"."spike_day_ratio",
+    "t0"."demand_sum_1d",
+    "t0"."demand_slope_28d",
+    "t0"."weekday_strength_28d",
+    "t0"."blocked_share_7d",
+    "t0"."blocked_share_28d",
+    "t0"."days_blocked_28d",
+    "t0"."days_at_limit_28d",
+    "t0"."arm_mean_28d",
+    "t0"."arm_last",
+    "t0"."tightened_share_28d",
+    "t0"."days_since_friction",
+    "t0"."days_since_event",
+    "t0"."seats_active",
+    "t0"."seat_share",
+    "t0"."integrations_active",
+    "t0"."workflows_peak_28d",
+    "t0"."storage_growth_28d",
+    "t0"."tenure_days",
+    "t0"."plan_rank",
+    "t0"."plan_price",
+    "t0"."mrr_log",
+    "t0"."renewal_days",
+    "t0"."upgrades",
+    "t0"."downgrades",
+    "t0"."plan_change_days",
+    "t0"."tickets_open",
+    "t0"."tickets_28d",
+    "t0"."tickets_urgent_28d",
+    "t0"."interventions_28d",
+    "t0"."incident_hours_28d",
+    CASE
+      WHEN "t0"."span_7d" > 0.0
+      THEN "t0"."demand_7d" / "t0"."span_7d"
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "demand_mean_7",
+    CASE
+      WHEN "t0"."span_28d" > 0.0
+      THEN "t0"."demand_28d" / "t0"."span_28d"
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "demand_mean_28",
+    COALESCE(
+      CASE
+        WHEN "t0"."day_limit" > 0.0
+        THEN "t0"."demand_top_day_7d" / "t0"."day_limit"
+        ELSE CAST(NULL AS DOUBLE)
+      END,
+      "t0"."share_top_7d"
+    ) AS "share_peak_7d",
+    COALESCE("t0"."share_top_long_28d", "t0"."share_top_28d") AS "share_peak_28d",
+    "t0"."blocked_100" AS "predicted_blocked_28d",
+    "t0"."blocked_70" - "t0"."blocked_100" AS "predicted_dose_28d",
+    CASE
+      WHEN "t0"."span_28d" > 0.0
+      THEN COALESCE("t0"."busy_hours", 0.0) / "t0"."span_28d"
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "active_hours_28d",
+    CASE
+      WHEN "t0"."span_7d" > 0.0
+      THEN COALESCE("t0"."active_days_7", 0.0) / "t0"."span_7d"
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "active_days_7d",
+    CASE
+      WHEN "t0"."span_28d" > 0.0
+      THEN COALESCE("t0"."active_days_28", 0.0) / "t0"."span_28d"
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "active_days_28d",
+    CASE
+      WHEN "t0"."span_28d" > 0.0
+      THEN COALESCE("t0"."logins_of_28d", 0.0) / "t0"."span_28d"
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "logins_28d",
+    CASE
+      WHEN (
+        CASE
+          WHEN "t0"."span_7d" > 0.0
+          THEN "t0"."logins_of_7d" / "t0"."span_7d"
+          ELSE CAST(NULL AS DOUBLE)
+        END + CASE
+          WHEN "t0"."span_28d" > 0.0
+          THEN "t0"."logins_of_28d" / "t0"."span_28d"
+          ELSE CAST(NULL AS DOUBLE)
+        END
+      ) > 0.0
+      THEN (
+        CASE
+          WHEN "t0"."span_7d" > 0.0
+          THEN "t0"."logins_of_7d" / "t0"."span_7d"
+          ELSE CAST(NULL AS DOUBLE)
+        END - CASE
+          WHEN "t0"."span_28d" > 0.0
+          THEN "t0"."logins_of_28d" / "t0"."span_28d"
+          ELSE CAST(NULL AS DOUBLE)
+        END
+      ) / (
+        CASE
+          WHEN "t0"."span_7d" > 0.0
+          THEN "t0"."logins_of_7d" / "t0"."span_7d"
+          ELSE CAST(NULL AS DOUBLE)
+        END + CASE
+          WHEN "t0"."span_28d" > 0.0
+          THEN "t0"."logins_of_28d" / "t0"."span_28d"
+          ELSE CAST(NULL AS DOUBLE)
+        END
+      )
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "logins_change",
+    LN(
+      CASE
+        WHEN "t0"."span_28d" > 0.0
+        THEN COALESCE("t0"."exports_of_28d", 0.0) / "t0"."span_28d"
+        ELSE CAST(NULL AS DOUBLE)
+      END + 1.0
+    ) AS "exports_28d",
+    LN(
+      CASE
+        WHEN "t0"."span_28d" > 0.0
+        THEN COALESCE("t0"."ai_tokens_of_28d", 0.0) / "t0"."span_28d"
+        ELSE CAST(NULL AS DOUBLE)
+      END + 1.0
+    ) AS "ai_tokens_28d",
+    LN(
+      CASE
+        WHEN "t0"."span_28d" > 0.0
+        THEN COALESCE("t0"."db_reads_of_28d", 0.0) / "t0"."span_28d"
+        ELSE CAST(NULL AS DOUBLE)
+      END + 1.0
+    ) AS "db_reads_28d"
+  FROM "derived_1" AS "t0"
+),
+derived_3 AS (
+  SELECT
+    "t0"."tenant_id",
+    "t0"."as_of_hour",
+    "t0"."sid",
+    "t0"."as_of_day",
+    "t0"."day_part",
+    "t0"."plan",
+    "t0"."created_hour",
+    "t0"."parent_org",
+    "t0"."organisation",
+    "t0"."segment",
+    "t0"."region",
+    "t0"."seats",
+    "t0"."mrr",
+    "t0"."renewal_hour",
+    "t0"."base_limit",
+    "t0"."contract_limit",
+    "t0"."window_seconds",
+    "t0"."primary_meter",
+    "t0"."rank",
+    "t0"."price",
+    "t0"."demand_7d",
+    "t0"."demand_28d",
+    "t0"."demand_30d",
+    "t0"."demand_prior_week",
+    "t0"."demand_third_week",
+    "t0"."demand_top_day_28d",
+    "t0"."windows_7d",
+    "t0"."windows_28d",
+    "t0"."share_sum_7d",
+    "t0"."share_sum_28d",
+    "t0"."windows_at_limit_28d",
+    "t0"."active_days_28",
+    "t0"."over_sum_70_28d",
+    "t0"."over_count_70_28d",
+    "t0"."day_excess_70_28d",
+    "t0"."over_sum_85_28d",
+    "t0"."over_count_85_28d",
+    "t0"."day_excess_85_28d",
+    "t0"."over_sum_100_28d",
+    "t0"."over_count_100_28d",
+    "t0"."day_excess_100_28d",
+    "t0"."over_sum_115_28d",
+    "t0"."over_count_115_28d",
+    "t0"."day_excess_115_28d",
+    "t0"."over_sum_130_28d",
+    "t0"."over_count_130_28d",
+    "t0"."day_excess_130_28d",
+    "t0"."coarse_windows_28d",
+    "t0"."share_top_7d",
+    "t0"."share_top_28d",
+    "t0"."demand_top_day_7d",
+    "t0"."windows_above_70",
+    "t0"."days_at_top",
+    "t0"."demand_below_top",
+    "t0"."hour_peak_28d",
+    "t0"."hour_peak_sum",
+    "t0"."demand_days",
+    "t0"."demand_of_days",
+    "t0"."busy_hours",
+    "t0"."demand_1d",
+    "t0"."demand_moment",
+    "t0"."demand_complete",
+    "t0"."weekday_0",
+    "t0"."weekday_1",
+    "t0"."weekday_2",
+    "t0"."weekday_3",
+    "t0"."weekday_4",
+    "t0"."weekday_5",
+    "t0"."weekday_6",
+    "t0"."blocked_7d",
+    "t0"."blocked_28d",
+    "t0"."blocked_days",
+    "t0"."limit_days",
+    "t0"."active_days_7",
+    "t0"."last_event_us",
+    "t0"."seats_newest",
+    "t0"."logins_of_7d",
+    "t0"."logins_of_28d",
+    "t0"."integrations_newest",
+    "t0"."exports_of_28d",
+    "t0"."ai_tokens_of_28d",
+    "t0"."db_reads_of_28d",
+    "t0"."workflows_of_28d",
+    "t0"."storage_newest",
+    "t0"."storage_before",
+    "t0"."demand_this_hour",
+    "t0"."demand_last_hour",
+    "t0"."demand_24h",
+    "t0"."decisions_28d",
+    "t0"."arms_28d",
+    "t0"."tightened_28d",
+    "t0"."arm_newest",
+    "t0"."friction_newest",
+    "t0"."tickets_now_open",
+    "t0"."tickets_of_28d",
+    "t0"."tickets_urgent_of_28d",
+    "t0"."upgrade_count",
+    "t0"."downgrade_count",
+    "t0"."change_newest",
+    "t0"."interventions_of_28d",
+    "t0"."incident_hours_of_28d",
+    "t0"."span_7d",
+    "t0"."span_28d",
+    "t0"."day_limit",
+    "t0"."blocked_70",
+    "t0"."blocked_85",
+    "t0"."blocked_100",
+    "t0"."blocked_115",
+    "t0"."blocked_130",
+    "t0"."coarse",
+    "t0"."share_top_long_28d",
+    "t0"."windows_over_limit_28d",
+    "t0"."windows_near_limit_28d",
+    "t0"."demand_p95_28d",
+    "t0"."spike_hour_ratio",
+    "t0"."spike_day_ratio",
+    "t0"."demand_sum_1d",
+    "t0"."demand_slope_28d",
+    "t0"."weekday_strength_28d",
+    "t0"."blocked_share_7d",
+    "t0"."blocked_share_28d",
+    "t0"."days_blocked_28d",
+    "t0"."days_at_limit_28d",
+    "t0"."arm_mean_28d",
+    "t0"."arm_last",
+    "t0"."tightened_share_28d",
+    "t0"."days_since_friction",
+    "t0"."days_since_event",
+    "t0"."seats_active",
+    "t0"."seat_share",
+    "t0"."integrations_active",
+    "t0"."workflows_peak_28d",
+    "t0"."storage_growth_28d",
+    "t0"."tenure_days",
+    "t0"."plan_rank",
+    "t0"."plan_price",
+    "t0"."mrr_log",
+    "t0"."renewal_days",
+    "t0"."upgrades",
+    "t0"."downgrades",
+    "t0"."plan_change_days",
+    "t0"."tickets_open",
+    "t0"."tickets_28d",
+    "t0"."tickets_urgent_28d",
+    "t0"."interventions_28d",
+    "t0"."incident_hours_28d",
+    "t0"."demand_mean_7",
+    "t0"."demand_mean_28",
+    "t0"."share_peak_7d",
+    "t0"."share_peak_28d",
+    "t0"."predicted_blocked_28d",
+    "t0"."predicted_dose_28d",
+    "t0"."active_hours_28d",
+    "t0"."active_days_7d",
+    "t0"."active_days_28d",
+    "t0"."logins_28d",
+    "t0"."logins_change",
+    "t0"."exports_28d",
+    "t0"."ai_tokens_28d",
+    "t0"."db_reads_28d",
+    COALESCE("t0"."demand_mean_7", 0.0) * 7.0 AS "demand_period",
+    COALESCE(
+      CASE
+        WHEN "t0"."day_limit" > 0.0
+        THEN "t0"."demand_mean_7" / "t0"."day_limit"
+        ELSE CAST(NULL AS DOUBLE)
+      END,
+      CASE
+        WHEN "t0"."windows_7d" > 0.0
+        THEN "t0"."share_sum_7d" / "t0"."windows_7d"
+        ELSE CAST(NULL AS DOUBLE)
+      END
+    ) AS "share_mean_7d",
+    COALESCE(
+      CASE
+        WHEN "t0"."day_limit" > 0.0
+        THEN "t0"."demand_mean_28" / "t0"."day_limit"
+        ELSE CAST(NULL AS DOUBLE)
+      END,
+      CASE
+        WHEN "t0"."windows_28d" > 0.0
+        THEN "t0"."share_sum_28d" / "t0"."windows_28d"
+        ELSE CAST(NULL AS DOUBLE)
+      END
+    ) AS "share_mean_28d",
+    CASE
+      WHEN (
+        "t0"."demand_mean_28" / 24.0
+      ) > 0.0
+      THEN "t0"."hour_peak_28d" / (
+        "t0"."demand_mean_28" / 24.0
+      )
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "burst_ratio_28d",
+    LN(COALESCE("t0"."demand_mean_7", 0.0) + 1.0) AS "demand_mean_7d",
+    LN(COALESCE("t0"."demand_mean_28", 0.0) + 1.0) AS "demand_mean_28d",
+    CASE
+      WHEN (
+        "t0"."demand_mean_7" + (
+          "t0"."demand_prior_week" / 7.0
+        )
+      ) > 0.0
+      THEN (
+        "t0"."demand_mean_7" - (
+          "t0"."demand_prior_week" / 7.0
+        )
+      ) / (
+        "t0"."demand_mean_7" + (
+          "t0"."demand_prior_week" / 7.0
+        )
+      )
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "demand_week_on_week",
+    CASE
+      WHEN (
+        "t0"."demand_mean_7" + (
+          "t0"."demand_prior_week" / 7.0
+        )
+      ) > 0.0
+      THEN (
+        "t0"."demand_mean_7" - (
+          "t0"."demand_prior_week" / 7.0
+        )
+      ) / (
+        "t0"."demand_mean_7" + (
+          "t0"."demand_prior_week" / 7.0
+        )
+      )
+      ELSE CAST(NULL AS DOUBLE)
+    END - CASE
+      WHEN (
+        "t0"."demand_prior_week" + "t0"."demand_third_week"
+      ) > 0.0
+      THEN (
+        "t0"."demand_prior_week" - "t0"."demand_third_week"
+      ) / (
+        "t0"."demand_prior_week" + "t0"."demand_third_week"
+      )
+      ELSE CAST(NULL AS DOUBLE)
+    END AS "demand_acceleration"
+  FROM "derived_2" AS "t0"
+),
+derived_4 AS (
+  SELECT
+    "t0"."tenant_id",
+    "t0"."as_of_hour",
+    "t0"."sid",
+    "t0"."as_of_day",
+    "t0"."day_part",
+    "t0"."plan",
+    "t0"."created_hour",
+    "t0"."parent_org",
+    "t0"."organisation",
+    "t0"."segment",
+    "t0"."region",
+    "t0"."seats",
+    "t0"."mrr",
+    "t0"."renewal_hour",
+    "t0"."base_limit",
+    "t0"."contract_limit",
+    "t0"."window_seconds",
+    "t0"."primary_meter",
+    "t0"."rank",
+    "t0"."price",
+    "t0"."demand_7d",
+    "t0"."demand_28d",
+    "t0"."demand_30d",
+    "t0"."demand_prior_week",
+    "t0"."demand_third_week",
+    "t0"."demand_top_day_28d",
+    "t0"."windows_7d",
+    "t0"."windows_28d",
+    "t0"."share_sum_7d",
+    "t0"."share_sum_28d",
+    "t0"."windows_at_limit_28d",
+    "t0"."active_days_28",
+    "t0"."over_sum_70_28d",
+    "t0"."over_count_70_28d",
+    "t0"."day_excess_70_28d",
+    "t0"."over_sum_85_28d",
+    "t0"."over_count_85_28d",
+    "t0"."day_excess_85_28d",
+    "t0"."over_sum_100_28d",
+    "t0"."over_count_100_28d",
+    "t0"."day_excess_100_28d",
+    "t0"."over_sum_115_28d",
+    "t0"."over_count_115_28d",
+    "t0"."day_excess_115_28d",
+    "t0"."over_sum_130_28d",
+    "t0"."over_count_130_28d",
+    "t0"."day_excess_130_28d",
+    "t0"."coarse_windows_28d",
+    "t0"."share_top_7d",
+    "t0"."share_top_28d",
+    "t0"."demand_top_day_7d",
+    "t0"."windows_above_70",
+    "t0"."days_at_top",
+    "t0"."demand_below_top",
+    "t0"."hour_peak_28d",
+    "t0"."hour_peak_sum",
+    "t0"."demand_days",
+    "t0"."demand_of_days",
+    "t0"."busy_hours",
+    "t0"."demand_1d",
+    "t0"."demand_moment",
+    "t0"."demand_complete",
+    "t0"."weekday_0",
+    "t0"."weekday_1",
+    "t0"."weekday_2",
+    "t0"."weekday_3",
+    "t0"."weekday_4",
+    "t0"."weekday_5",
+    "t0"."weekday_6",
+    "t0"."blocked_7d",
+    "t0"."blocked_28d",
+    "t0"."blocked_days",
+    "t0"."limit_days",
+    "t0"."active_days_7",
+    "t0"."last_event_us",
+    "t0"."seats_newest",
+    "t0"."logins_of_7d",
+    "t0"."logins_of_28d",
+    "t0"."integrations_newest",
+    "t0"."exports_of_28d",
+    "t0"."ai_tokens_of_28d",
+    "t0"."db_reads_of_28d",
+    "t0"."workflows_of_28d",
+    "t0"."storage_newest",
+    "t0"."storage_before",
+    "t0"."demand_this_hour",
+    "t0"."demand_last_hour",
+    "t0"."demand_24h",
+    "t0"."decisions_28d",
+    "t0"."arms_28d",
+    "t0"."tightened_28d",
+    "t0"."arm_newest",
+    "t0"."friction_newest",
+    "t0"."tickets_now_open",
+    "t0"."tickets_of_28d",
+    "t0"."tickets_urgent_of_28d",
+    "t0"."upgrade_count",
+    "t0"."downgrade_count",
+    "t0"."change_newest",
+    "t0"."interventions_of_28d",
+    "t0"."incident_hours_of_28d",
+    "t0"."span_7d",
+    "t0"."span_28d",
+    "t0"."day_limit",
+    "t0"."blocked_70",
+    "t0"."blocked_85",
+    "t0"."blocked_100",
+    "t0"."blocked_115",
+    "t0"."blocked_130",
+    "t0"."coarse",
+    "t0"."share_top_long_28d",
+    "t0"."windows_over_limit_28d",
+    "t0"."windows_near_limit_28d",
+    "t0"."demand_p95_28d",
+    "t0"."spike_hour_ratio",
+    "t0"."spike_day_ratio",
+    "t0"."demand_sum_1d",
+    "t0"."demand_slope_28d",
+    "t0"."weekday_strength_28d",
+    "t0"."blocked_share_7d",
+    "t0"."blocked_share_28d",
+    "t0"."days_blocked_28d",
+    "t0"."days_at_limit_28d",
+    "t0"."arm_mean_28d",
+    "t0"."arm_last",
+    "t0"."tightened_share_28d",
+    "t0"."days_since_friction",
+    "t0"."days_since_event",
+    "t0"."seats_active",
+    "t0"."seat_share",
+    "t0"."integrations_active",
+    "t0"."workflows_peak_28d",
+    "t0"."storage_growth_28d",
+    "t0"."tenure_days",
+    "t0"."plan_rank",
+    "t0"."plan_price",
+    "t0"."mrr_log",
+    "t0"."renewal_days",
+    "t0"."upgrades",
+    "t0"."downgrades",
+    "t0"."plan_change_days",
+    "t0"."tickets_open",
+    "t0"."tickets_28d",
+    "t0"."tickets_urgent_28d",
+    "t0"."interventions_28d",
+    "t0"."incident_hours_28d",
+    "t0"."demand_mean_7",
+    "t0"."demand_mean_28",
+    "t0"."share_peak_7d",
+    "t0"."share_peak_28d",
+    "t0"."predicted_blocked_28d",
+    "t0"."predicted_dose_28d",
+    "t0"."active_hours_28d",
+    "t0"."active_days_7d",
+    "t0"."active_days_28d",
+    "t0"."logins_28d",
+    "t0"."logins_change",
+    "t0"."exports_28d",
+    "t0"."ai_tokens_28d",
+    "t0"."db_reads_28d",
+    "t0"."demand_period",
+    "t0"."share_mean_7d",
+    "t0"."share_mean_28d",
+    "t0"."burst_ratio_28d",
+    "t0"."demand_mean_7d",
+    "t0"."demand_mean_28d",
+    "t0"."demand_week_on_week",
+    "t0"."demand_acceleration",
+    "t0"."share_mean_7d" - "t0"."share_mean_28d" AS "share_change_7d",
+    CASE
+      WHEN (
+        "t0"."share_mean_28d" * (
+          (
+            "t0"."demand_slope_28d" * 28.0
+          ) + 1.0
+        )
+      ) < 0.0
+      THEN 0.0
+      ELSE "t0"."share_mean_28d" * (
+        (
+          "t0"."demand_slope_28d" * 28.0
+        ) + 1.0
+      )
+    END AS "share_projected_28d"
+  FROM "derived_3" AS "t0"
+)
+SELECT
+  "t0"."tenant_id",
+  "t0"."as_of_hour",
+  "t0"."plan",
+  "t0"."segment",
+  "t0"."parent_org",
+  "t0"."organisation",
+  "t0"."region",
+  "t0"."base_limit",
+  "t0"."contract_limit",
+  "t0"."window_seconds",
+  "t0"."mrr",
+  "t0"."demand_period",
+  "t0"."blocked_70",
+  "t0"."blocked_85",
+  "t0"."blocked_100",
+  "t0"."blocked_115",
+  "t0"."blocked_130",
+  "t0"."coarse",
+  "t0"."share_mean_7d",
+  "t0"."share_mean_28d",
+  "t0"."share_peak_7d",
+  "t0"."share_peak_28d",
+  "t0"."windows_over_limit_28d",
+  "t0"."windows_near_limit_28d",
+  "t0"."predicted_blocked_28d",
+  "t0"."predicted_dose_28d",
+  "t0"."demand_p95_28d",
+  "t0"."burst_ratio_28d",
+  "t0"."spike_hour_ratio",
+  "t0"."spike_day_ratio",
+  "t0"."active_hours_28d",
+  "t0"."demand_sum_1d",
+  "t0"."demand_mean_7d",
+  "t0"."demand_mean_28d",
+  "t0"."demand_slope_28d",
+  "t0"."demand_week_on_week",
+  "t0"."demand_acceleration",
+  "t0"."weekday_strength_28d",
+  "t0"."share_change_7d",
+  "t0"."share_projected_28d",
+  "t0"."blocked_share_7d",
+  "t0"."blocked_share_28d",
+  "t0"."days_blocked_28d",
+  "t0"."days_at_limit_28d",
+  "t0"."arm_mean_28d",
+  "t0"."arm_last",
+  "t0"."tightened_share_28d",
+  "t0"."days_since_friction",
+  "t0"."active_days_7d",
+  "t0"."active_days_28d",
+  "t0"."days_since_event",
+  "t0"."seats_active",
+  "t0"."seat_share",
+  "t0"."logins_28d",
+  "t0"."logins_change",
+  "t0"."integrations_active",
+  "t0"."exports_28d",
+  "t0"."ai_tokens_28d",
+  "t0"."db_reads_28d",
+  "t0"."workflows_peak_28d",
+  "t0"."storage_growth_28d",
+  "t0"."tenure_days",
+  "t0"."plan_rank",
+  "t0"."plan_price",
+  "t0"."mrr_log",
+  "t0"."renewal_days",
+  "t0"."upgrades",
+  "t0"."downgrades",
+  "t0"."plan_change_days",
+  "t0"."tickets_open",
+  "t0"."tickets_28d",
+  "t0"."tickets_urgent_28d",
+  "t0"."interventions_28d",
+  "t0"."incident_hours_28d"
+FROM "derived_4" AS "t0"
+ORDER BY
+  "t0"."tenant_id" ASC,
+  "t0"."as_of_hour" ASC

@@ -32,6 +32,8 @@ SEGMENTS = ("fintech", "logistics", "retail", "media", "internal_tools")
 #: Hours that local time is ahead of UTC.
 REGIONS = {"us": -6, "eu": 1, "uk": 0, "apac": 8}
 #: Euro accounts pay in euro.
+#: Dollars a euro.
+EURO_RATE = 1.08
 REGION_CURRENCY = {"us": "USD", "eu": "EUR", "uk": "USD", "apac": "USD"}
 OWNERS = ("amara", "bjorn", "chen", "dalia", "emre", "fatima")
 
@@ -91,5 +93,5 @@ def economics_document() -> dict[str, object]:
         "discount_per_year": 0.1,
         "unit_cost_minor": {"api.requests": 0.0002},
         "support_cost_minor": 1500,
-        "fx": {"EUR": 1.08},
+        "fx": {"EUR": EURO_RATE},
     }

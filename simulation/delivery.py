@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from simulation.calendar_week import HOUR_US, HOURS, first_hour
 from simulation.catalogue import DAILY_METERS
 from simulation.chance import Stream, generator
-from simulation.world import Week
+from simulation.week import Week
 
 _LOST = 0.0005
 _TWICE = 0.0025
@@ -54,6 +54,7 @@ def _hourly(lived: Week, quantity: NDArray[np.float64], code: str, meter: str) -
     start = first_hour(lived.week)
     quantity = quantity.copy()
     quantity[:, : lived.from_hour - start] = 0.0
+    quantity[:, lived.until_hour - start :] = 0.0
     rows, hours = np.nonzero(quantity)
     return _Spans(rows, hours + start, quantity[rows, hours], 1, code, meter)
 
@@ -67,7 +68,7 @@ def _daily(
     left = np.where(lived.outcome == 2, lived.outcome_hour, 2**40)[:, None]
     present = lived.here[:, None] | (created[:, None] >= start)
     told = present & (days >= created[:, None]) & (days + 24 <= left)
-    told &= days + 24 > lived.from_hour
+    told &= (days + 24 > lived.from_hour) & (days + 24 <= lived.until_hour)
     rows, day = np.nonzero(told & (quantity > 0))
     return _Spans(rows, start + 24 * day, quantity[rows, day], 24, code, DAILY_METERS[code])
 
@@ -105,8 +106,7 @@ def _deliver(
 def usage_of(lived: Week, tenant_ids: list[str], created: NDArray[np.int64], seed: int) -> pa.Table:
     """All usage events of a week as they will arrive, duplicates included, by tenant and time.
 
-    Events of hours that are not over when the record ends are left to the caller, who cuts by
-    ``ingested_at``.
+    The caller cuts by ``ingested_at``: some of them arrive after the record's end.
     """
     luck = generator(seed, Stream.DELIVERY, lived.week).random((len(lived.arm), HOURS))
     start = first_hour(lived.week)

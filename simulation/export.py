@@ -11,34 +11,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from simulation.accounts import Row, arrivals, changes
 from simulation.calendar_week import HOUR_US, date_text, first_hour, instant
-from simulation.catalogue import (
-    OWNERS,
-    PLANS,
-    REGION_CURRENCY,
-    REGIONS,
-    SEGMENTS,
-    economics_document,
-    meters_document,
-    plans_document,
-)
+from simulation.catalogue import economics_document, meters_document, plans_document
 from simulation.delivery import INSTANT, SCHEMA, split_at, usage_of
 from simulation.exploration import ARMS
 from simulation.population import Population
-from simulation.response import CHURN, DOWNGRADE, UPGRADE
-from simulation.state import NEVER, base_limit, contract_percent, mrr_minor
 from simulation.support import Ticket
-from simulation.world import Week, World
+from simulation.week import Week
+from simulation.world import World
 
-_KIND = {UPGRADE: "upgraded", DOWNGRADE: "downgraded", CHURN: "churned"}
-Row = dict[str, object]
+_SMALL = ("accounts", "subscriptions", "interventions", "tickets", "incidents")
 
 
 class Exporter:
     """Writes one import directory after another for one world.
 
-    What has not arrived by a directory's end (late events, closings of tickets) waits for the
-    next one.
+    What is not known by a directory's end (late events, closings of tickets) waits for the next.
     """
 
     def __init__(self, world: World) -> None:
@@ -50,35 +39,18 @@ class Exporter:
     def write(self, folder: Path, weeks: Iterable[Week], end_hour: int) -> int:
         """Write ``weeks`` as known at ``end_hour`` into ``folder``; returns the usage rows.
 
-        ``weeks`` may be a generator: they are written as they are lived.
+        ``weeks`` may be a generator: each is written as it is lived, so that memory holds one.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        self._documents(folder)
-        rows = 0
-        tables: dict[str, list[Row]] = {
-            name: []
-            for name in ("accounts", "subscriptions", "interventions", "tickets", "incidents")
-        }
+        _documents(folder)
+        tables: dict[str, list[Row]] = {name: [] for name in _SMALL}
         decisions: list[pa.Table] = []
-        carried = self.transit
-        self.transit = SCHEMA.empty_table()
+        rows = 0
         for lived in weeks:
-            self._small_tables(lived, tables)
+            self._small_tables(lived, tables, end_hour)
             if lived.drawn is not None:
-                decisions.append(decisions_of(lived, self._world.population))
-            people = self._world.population
-            usage = usage_of(
-                lived,
-                people.tenant_id,
-                people.created_hour[: len(lived.arm)],
-                self._world.setup.seed,
-            )
-            usage, late = split_at(pa.concat_tables([carried, usage]), end_hour)
-            carried = SCHEMA.empty_table()
-            self.transit = pa.concat_tables([self.transit, late])
-            path = folder / f"usage-{date_text(lived.from_hour)}.parquet"
-            pq.write_table(usage, path, compression="zstd")
-            rows += usage.num_rows
+                decisions.append(_decisions(lived, self._world.population))
+            rows += self._usage(folder, lived, end_hour)
         tables["tickets"] = self._tickets(end_hour)
         for name, held in tables.items():
             _write_small(folder, name, held)
@@ -86,143 +58,71 @@ class Exporter:
             pq.write_table(pa.concat_tables(decisions), folder / "decisions.parquet")
         return rows
 
-    def _documents(self, folder: Path) -> None:
-        for name, document in (
-            ("plans", plans_document()),
-            ("meters", meters_document()),
-            ("economics", economics_document()),
-        ):
-            (folder / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n")
+    def _usage(self, folder: Path, lived: Week, end_hour: int) -> int:
+        people, seed = self._world.population, self._world.setup.seed
+        created = people.created_hour[: len(lived.arm)]
+        fresh = usage_of(lived, people.tenant_id, created, seed)
+        told, self.transit = split_at(pa.concat_tables([self.transit, fresh]), end_hour)
+        path = folder / f"usage-{date_text(lived.from_hour)}.parquet"
+        pq.write_table(told, path, compression="zstd")
+        return int(told.num_rows)
 
-    def _small_tables(self, lived: Week, tables: dict[str, list[Row]]) -> None:
+    def _small_tables(self, lived: Week, tables: dict[str, list[Row]], end_hour: int) -> None:
         people = self._world.population
-        ids = people.tenant_id
-        count = len(lived.arm)
-        for row in range(self.told_accounts, count):
-            account = account_row(people, row, int(people.first_plan[row]))
-            account["seats"] = int(people.seats[row])
-            account["renewal_at"] = _instant_or_none(self._first_renewal(lived, row))
-            tables["accounts"].append(account)
-            tables["subscriptions"].append(_subscription(account, "started"))
-        self.told_accounts = max(self.told_accounts, count)
-        self._changes(lived, tables)
+        for accounts, subscriptions in (
+            arrivals(people, lived, self.told_accounts),
+            changes(people, lived),
+        ):
+            tables["accounts"].extend(accounts)
+            tables["subscriptions"].extend(subscriptions)
+        self.told_accounts = max(self.told_accounts, len(lived.arm))
         self.waiting.extend(lived.tickets)
         tables["interventions"].extend(
-            {"tenant_id": ids[row], "time": instant(hour), "kind": kind, "note": ""}
+            {"tenant_id": people.tenant_id[row], "time": instant(hour), "kind": kind, "note": ""}
             for row, hour, kind in lived.interventions
         )
-        if lived.incident is not None:
-            outage = lived.incident
+        outage = lived.incident
+        if outage is not None:
+            over = instant(outage.to_hour) if outage.to_hour < end_hour else None
             tables["incidents"].append(
                 {
                     "id": outage.id,
                     "from": instant(outage.from_hour),
-                    "to": instant(outage.to_hour),
+                    "to": over,
                     "scope": outage.scope,
                 }
             )
 
-    def _first_renewal(self, lived: Week, row: int) -> int:
-        term = 365 * 24
-        return int(lived.renewal_after[row]) - (term if lived.renewed[row] else 0)
-
-    def _changes(self, lived: Week, tables: dict[str, list[Row]]) -> None:
-        """New versions of accounts, and what happened to subscriptions."""
-        people = self._world.population
-        for row in np.flatnonzero((lived.outcome >= 0) | lived.renewed):
-            outcome = int(lived.outcome[row])
-            plan = int(lived.plan_after[row])
-            account = account_row(people, row, plan)
-            account["seats"] = int(lived.seats_after[row])
-            account["renewal_at"] = _instant_or_none(int(lived.renewal_after[row]))
-            if outcome >= 0:
-                account["effective_at"] = instant(int(lived.outcome_hour[row]))
-                tables["subscriptions"].append(_subscription(account, _KIND[outcome]))
-            else:
-                due = self._first_renewal(lived, row)
-                account["effective_at"] = instant(due)
-                tables["subscriptions"].append(_subscription(account, "renewed"))
-            if outcome != CHURN:
-                tables["accounts"].append(account)
-
     def _tickets(self, end_hour: int) -> list[Row]:
         """Tickets as known at the end; an open one is told again once it is closed."""
         ids = self._world.population.tenant_id
-        told: list[Row] = []
-        still: list[Ticket] = []
-        for ticket in self.waiting:
-            open_yet = ticket.closed_hour >= end_hour
-            if open_yet:
-                still.append(ticket)
-            if ticket.opened_hour < end_hour:
-                told.append(
-                    {
-                        "id": ticket.id,
-                        "tenant_id": ids[ticket.row],
-                        "opened_at": instant(ticket.opened_hour),
-                        "severity": ticket.severity,
-                        "closed_at": None if open_yet else instant(ticket.closed_hour),
-                    }
-                )
-        self.waiting = still
-        return told
+        known = self.waiting
+        self.waiting = [ticket for ticket in known if ticket.closed_hour >= end_hour]
+        return [
+            {
+                "id": ticket.id,
+                "tenant_id": ids[ticket.row],
+                "opened_at": instant(ticket.opened_hour),
+                "severity": ticket.severity,
+                "closed_at": (
+                    instant(ticket.closed_hour) if ticket.closed_hour < end_hour else None
+                ),
+            }
+            for ticket in known
+        ]
 
 
-def account_row(people: Population, row: int, plan: int) -> Row:
-    """One version of an account on ``plan``, effective from its creation."""
-    plans = np.repeat(people.first_plan[: row + 1], 1)
-    plans[row] = plan
-    own_base = int(base_limit(people, plans)[row])
-    listed = PLANS[plan].requests_per_hour
-    promised = int(contract_percent(people, plans)[row])
-    special = own_base != listed or promised != 70
-    region = tuple(REGIONS)[int(people.region[row])]
-    created = instant(int(people.created_hour[row]))
-    tenant = people.tenant_id[row]
-    return {
-        "tenant_id": tenant,
-        "plan": PLANS[plan].name,
-        "created_at": created,
-        "name": f"{SEGMENTS[int(people.segment[row])].replace('_', ' ').title()} {tenant[4:]}",
-        "owner": OWNERS[row % len(OWNERS)],
-        "region": region,
-        "segment": SEGMENTS[int(people.segment[row])],
-        "parent_org": people.parent_org[row] or None,
-        "mrr_minor": int(mrr_minor(people, plans)[row]),
-        "currency": REGION_CURRENCY[region],
-        "base_limit": own_base if special else None,
-        "contract_limit": own_base * promised // 100 if special else None,
-        "aliases": [f"key_{tenant[4:]}"],
-        "effective_at": created,
-    }
-
-
-def _subscription(account: Row, kind: str) -> Row:
-    return {
-        "tenant_id": account["tenant_id"],
-        "time": account["effective_at"],
-        "kind": kind,
-        "plan": account["plan"],
-        "mrr_minor": 0 if kind == "churned" else account["mrr_minor"],
-    }
-
-
-def _instant_or_none(hour: int) -> str | None:
-    return None if hour >= NEVER // 2 else instant(hour)
-
-
-def decisions_of(lived: Week, people: Population) -> pa.Table:
+def _decisions(lived: Week, people: Population) -> pa.Table:
     """The week's own decisions with their propensities; ``offered`` maps multipliers to them."""
     drawn = lived.drawn
-    assert drawn is not None
+    if drawn is None:
+        raise ValueError(f"week {lived.week} was not decided by the world")
     rows = np.flatnonzero(lived.here)
     ids = [people.tenant_id[row] for row in rows]
     names = [f"{arm / 100:.2f}" for arm in ARMS]
     offered = [
-        json.dumps(
-            {names[i]: round(float(p), 6) for i, p in enumerate(drawn.offered[row]) if p > 0}
-        )
-        for row in rows
+        json.dumps({n: round(float(p), 6) for n, p in zip(names, share, strict=True) if p > 0})
+        for share in drawn.offered[rows]
     ]
     start_us = first_hour(lived.week) * HOUR_US
     return pa.table(
@@ -239,6 +139,15 @@ def decisions_of(lived: Week, people: Population) -> pa.Table:
     )
 
 
+def _documents(folder: Path) -> None:
+    for name, document in (
+        ("plans", plans_document()),
+        ("meters", meters_document()),
+        ("economics", economics_document()),
+    ):
+        (folder / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n")
+
+
 def _write_small(folder: Path, name: str, rows: list[Row]) -> None:
     """Accounts as NDJSON (aliases are lists), the rest as CSV; nothing where nothing happened."""
     if not rows:
@@ -248,6 +157,6 @@ def _write_small(folder: Path, name: str, rows: list[Row]) -> None:
         (folder / "accounts.ndjson").write_text(lines)
         return
     with (folder / f"{name}.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

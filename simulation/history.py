@@ -9,7 +9,8 @@ from pathlib import Path
 from simulation.calendar_week import first_hour, week_of
 from simulation.export import Exporter
 from simulation.truth import TruthLog
-from simulation.world import Setup, Week, World
+from simulation.week import Setup, Week
+from simulation.world import World
 
 Progress = Callable[[int, int], None]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from simulation.catalogue import PLANS, REGION_CURRENCY, REGIONS
+from simulation.catalogue import EURO_RATE, PLANS, REGION_CURRENCY, REGIONS
 from simulation.population import Population
 
 _REQUESTS = np.array([plan.requests_per_hour for plan in PLANS])
@@ -81,26 +81,34 @@ def beginning(population: Population, start_hour: int) -> State:
     )
 
 
-def base_limit(population: Population, plan: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Requests an hour of each tenant on ``plan``, its own limit where it negotiated one."""
-    count = len(plan)
-    own = np.where(plan == population.first_plan[:count], population.custom_scale[:count], 1.0)
+def base_limit(
+    population: Population, plan: NDArray[np.int64], first: int = 0
+) -> NDArray[np.int64]:
+    """Requests an hour on ``plan``, a tenant's own limit where it negotiated one.
+
+    ``plan`` holds the plans of the tenants from row ``first`` on.
+    """
+    rows = slice(first, first + len(plan))
+    own = np.where(plan == population.first_plan[rows], population.custom_scale[rows], 1.0)
     result: NDArray[np.int64] = np.round(_REQUESTS[plan] * own).astype(np.int64)
     return result
 
 
-def contract_percent(population: Population, plan: NDArray[np.int64]) -> NDArray[np.int64]:
-    """What the tenant was promised, in hundredths of its base limit; a new plan promises 70."""
-    first = plan == population.first_plan[: len(plan)]
-    return np.where(first, population.contract_percent[: len(plan)], 70)
+def contract_percent(
+    population: Population, plan: NDArray[np.int64], first: int = 0
+) -> NDArray[np.int64]:
+    """What was promised, in hundredths of the base limit; a new plan promises 70."""
+    rows = slice(first, first + len(plan))
+    same = plan == population.first_plan[rows]
+    return np.where(same, population.contract_percent[rows], 70)
 
 
-def mrr_minor(population: Population, plan: NDArray[np.int64]) -> NDArray[np.int64]:
+def mrr_minor(population: Population, plan: NDArray[np.int64], first: int = 0) -> NDArray[np.int64]:
     """Monthly recurring revenue in minor units of the account's currency."""
-    count = len(plan)
-    scale = base_limit(population, plan) / _REQUESTS[plan]
-    price = _PRICES[plan] * scale * (1.0 - population.discount[:count])
-    price = np.where(_EURO[population.region[:count]], price / 1.08, price)
+    rows = slice(first, first + len(plan))
+    scale = base_limit(population, plan, first) / _REQUESTS[plan]
+    price = _PRICES[plan] * scale * (1.0 - population.discount[rows])
+    price = np.where(_EURO[population.region[rows]], price / EURO_RATE, price)
     result: NDArray[np.int64] = np.round(price / 100.0).astype(np.int64) * 100
     return result
 

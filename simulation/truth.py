@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from simulation.calendar_week import first_hour, instant
 from simulation.exploration import ARMS
-from simulation.world import Week, World
+from simulation.week import Week
+from simulation.world import World
 
 OUTCOMES = ("upgraded", "downgraded", "churned")
 

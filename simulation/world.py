@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulation import response, support
-from simulation.activity import Daily, daily_activity
+from simulation.activity import daily_activity
 from simulation.bucket import blocked, blocked_share, effective_limit
 from simulation.calendar_week import HOURS, first_hour
 from simulation.chance import Stream, generator, uniforms
@@ -26,58 +26,11 @@ from simulation.state import (
     contract_percent,
     usual_peak,
 )
+from simulation.week import Setup, Week
 
 _SETTLING_HOURS = 28 * 24
 _NEWCOMER_HOURS = 30 * 24
 _RENEWAL_HOURS = 60 * 24
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
-    """What fixes a world: the same setup and the same decisions give the same world.
-
-    ``start_week`` counts weeks since 1970-01-05; ``weeks`` is the length of the history;
-    ``tenants`` have arrived by its end; up to ``spare_weeks`` more weeks can be lived.
-    """
-
-    tenants: int = 2_000
-    weeks: int = 26
-    seed: int = 7
-    family: str = "smooth"
-    start_week: int = 2_917
-    spare_weeks: int = 104
-    warmup_weeks: int = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Week:
-    """What happened in one week; rows are the first tenants of the population.
-
-    ``here`` were tenants at its start; ``arm`` is each one's arm in hundredths, ``outcome`` is
-    UPGRADE, DOWNGRADE, CHURN or -1, ``outcome_hour`` when. ``chances`` ``[n, arms, 3]`` is the
-    truth: the probability of each first outcome had the tenant been given each arm.
-    ``drawn`` is set where the world decided by itself. ``from_hour`` is where the record starts.
-    """
-
-    week: int
-    from_hour: int
-    here: NDArray[np.bool_]
-    arm: NDArray[np.int64]
-    drawn: Draw | None
-    plan_before: NDArray[np.int64]
-    plan_after: NDArray[np.int64]
-    demand: NDArray[np.float64]
-    refused: NDArray[np.float64]
-    activity: dict[str, Daily]
-    outcome: NDArray[np.int64]
-    outcome_hour: NDArray[np.int64]
-    renewed: NDArray[np.bool_]
-    seats_after: NDArray[np.int64]
-    renewal_after: NDArray[np.int64]
-    chances: NDArray[np.float64]
-    tickets: list[support.Ticket]
-    interventions: list[tuple[int, int, str]]
-    incident: support.Incident | None
 
 
 @dataclass(slots=True)
@@ -90,7 +43,6 @@ class World:
     week: int
     #: Hours of the current week already told to the product, under m = 1.
     opened_hours: int = 0
-    live: bool = field(default=False)
 
     @staticmethod
     def begin(setup: Setup) -> World:
@@ -190,7 +142,7 @@ class World:
         count = self.population.arrived(first_hour(self.week) + hours)
         self.opened_hours = hours
         neutral = np.full(count, NEUTRAL, dtype=np.int64)
-        return self._lived(count, neutral, None, outcomes=False)
+        return self._lived(count, neutral, None, opening=True)
 
     def step(self, arms: Mapping[str, int] | None = None) -> Week:
         """Live the current week and move on.
@@ -211,14 +163,21 @@ class World:
         elif self.week >= self.setup.start_week + self.setup.warmup_weeks:
             drawn = self._explored(here)
             arm = np.where(here, drawn.arm, NEUTRAL)
-        lived = self._lived(count, arm, drawn, outcomes=True)
+        lived = self._lived(count, arm, drawn)
         self._advance(lived)
         return lived
 
     def _lived(
-        self, count: int, arm: NDArray[np.int64], drawn: Draw | None, *, outcomes: bool
+        self,
+        count: int,
+        arm: NDArray[np.int64],
+        drawn: Draw | None,
+        *,
+        opening: bool = False,
     ) -> Week:
         start, seed = first_hour(self.week), self.setup.seed
+        told = start + self.opened_hours
+        since, until = (start, told) if opening else (told, start + HOURS)
         people, state = self.population, self.state
         here = self._here(count)
         outage = support.incident(seed, self.week)
@@ -226,25 +185,25 @@ class World:
         situation = self._situation(count, demand)
         chances = self._chances(situation, demand)
         chances[~here] = 0.0
-        limits = self._limits(count, arm)
-        refused = blocked(demand, limits)
+        refused = blocked(demand, self._limits(count, arm))
         felt = blocked_share(demand, refused)
-        mine = response.probabilities(response.FAMILIES[self.setup.family](situation, felt))
-        u = uniforms(seed, Stream.OUTCOME, self.week, count, 2)
-        outcome = response.drawn(np.where(here[:, None], mine, 0.0), u[:, 0])
-        # Whole hours between what was told and the week's end, never the first one.
-        first = max(self.opened_hours, 1)
-        hour = start + first + np.floor(u[:, 1] * (HOURS - first)).astype(np.int64)
-        if not outcomes:
+        outcome, hour = self._outcome(situation, felt, here)
+        if opening:
             outcome[:] = -1
         plan = state.plan[:count].copy()
         after = plan + (outcome == UPGRADE) - (outcome == DOWNGRADE)
         demand, refused = self._after_outcome(demand, refused, outcome, hour, after)
+        renewal = state.renewal_hour[:count].copy()
         renewed = situation.renewal_due & here & (outcome != CHURN)
-        still = here | (people.created_hour[:count] >= start)
+        renewed &= (renewal >= since) & (renewal < until)
+        left = np.where(outcome == CHURN, hour, NEVER)
+        health = state.health[:count]
+        calls = support.interventions(seed, self.week, health, here)
+        tickets = support.tickets(seed, self.week, health, felt, here)
         return Week(
             week=self.week,
-            from_hour=start if not outcomes else start + self.opened_hours,
+            from_hour=since,
+            until_hour=until,
             here=here,
             arm=arm,
             drawn=drawn,
@@ -256,17 +215,25 @@ class World:
             outcome=outcome,
             outcome_hour=np.where(outcome >= 0, hour, NEVER),
             renewed=renewed,
-            seats_after=np.where(
-                outcome == UPGRADE, state.seats[:count] * 13 // 10 + 1, state.seats[:count]
-            ),
-            renewal_after=np.where(
-                renewed, state.renewal_hour[:count] + TERM_HOURS, state.renewal_hour[:count]
-            ),
+            seats_after=_seats_after(state.seats[:count], outcome),
+            renewal_before=renewal,
+            renewal_after=np.where(renewed, renewal + TERM_HOURS, renewal),
             chances=chances,
-            tickets=support.tickets(seed, self.week, state.health[:count], felt, still & here),
-            interventions=support.interventions(seed, self.week, state.health[:count], here),
-            incident=outage,
+            tickets=[t for t in tickets if since <= t.opened_hour < min(until, left[t.row])],
+            interventions=[c for c in calls if since <= c[1] < min(until, left[c[0]])],
+            incident=outage if outage and since <= outage.from_hour < until else None,
         )
+
+    def _outcome(
+        self, situation: Situation, felt: NDArray[np.float64], here: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """What comes of the week for each tenant, and at which whole hour, never the first."""
+        rates = response.FAMILIES[self.setup.family](situation, felt)
+        chances = np.where(here[:, None], response.probabilities(rates), 0.0)
+        u = uniforms(self.setup.seed, Stream.OUTCOME, self.week, len(felt), 2)
+        first = max(self.opened_hours, 1)
+        hour = first_hour(self.week) + first + np.floor(u[:, 1] * (HOURS - first)).astype(np.int64)
+        return response.drawn(chances, u[:, 0]), hour
 
     def _after_outcome(
         self,
@@ -317,3 +284,9 @@ class World:
         state.storage = state.storage * (1.0084 + np.clip(state.momentum, -0.02, 0.05))
         self.week += 1
         self.opened_hours = 0
+
+
+def _seats_after(seats: NDArray[np.int64], outcome: NDArray[np.int64]) -> NDArray[np.int64]:
+    """An upgrade brings three seats for every ten."""
+    grown: NDArray[np.int64] = np.where(outcome == UPGRADE, seats * 13 // 10 + 1, seats)
+    return grown

@@ -185,13 +185,16 @@ def _read_file(folder: int, name: str, bundle: str, max_bytes: int) -> bytes:
     except OSError as error:
         what = "is a link" if error.errno == errno.ELOOP else "cannot be read"
         raise SignatureInvalid(f"{bundle}: {name} {what}.") from error
-    with os.fdopen(handle, "rb") as file:
-        about = os.fstat(file.fileno())
+    try:
+        about = os.fstat(handle)
         if not stat.S_ISREG(about.st_mode):
             raise SignatureInvalid(f"{bundle}: {name} is not a regular file.")
         if about.st_size > max_bytes:
             raise SignatureInvalid(f"{bundle}: {name} makes it larger than a bundle may be.")
-        body = file.read(max_bytes + 1)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            body = file.read(about.st_size + 1)
+    finally:
+        os.close(handle)
     if len(body) != about.st_size:
         raise SignatureInvalid(f"{bundle}: {name} changed while it was read.")
     return body

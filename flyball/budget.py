@@ -54,7 +54,7 @@ class Budgets:
         share of demand out.
     """
 
-    __slots__ = ("_cost_left", "_places_left", "_requests_left", "_tenant_requests")
+    __slots__ = ("_cost_left", "_held", "_places_left", "_requests_left", "_tenant_requests")
 
     def __init__(
         self,
@@ -63,6 +63,8 @@ class Budgets:
         segment_sizes: Mapping[str, int],
         total_demand: float | None = None,
     ) -> None:
+        # Tenants counted already, so that holding a decision again changes nothing.
+        self._held: set[str] = set()
         self._places_left = {
             # The slack keeps a share such as 0.29 of 100 from losing a place to float rounding.
             segment: math.floor(settings.share_of(segment) * size + 1e-9)
@@ -95,7 +97,9 @@ class Budgets:
 
     def reserve(
         self,
+        tenant_id: str,
         segment: str,
+        *,
         arms: tuple[int, ...],
         requests: Mapping[int, float],
         unit_cost_minor: float = 0.0,
@@ -129,22 +133,38 @@ class Budgets:
                 kept = tuple(a for a in kept if a >= NEUTRAL)
                 refusals = (*refusals, Reason.FRICTION_SHARE_REACHED)
         self._spend(worst, unit_cost_minor)
+        if worst > 0.0 or kept[0] < NEUTRAL:
+            self._held.add(tenant_id)
         return Reserved(kept, worst, refusals)
 
-    def charge(self, segment: str, arm: int, requests: float, unit_cost_minor: float = 0.0) -> None:
+    def charge(
+        self,
+        tenant_id: str,
+        segment: str,
+        *,
+        arm: int,
+        requests: float,
+        unit_cost_minor: float = 0.0,
+    ) -> None:
         """Count an arm that outranks budgets (a person's choice), even beyond the bound."""
         if arm < NEUTRAL:
             self._places_left[segment] = self._places_left.get(segment, 0) - 1
         elif arm > NEUTRAL:
             self._spend(requests, unit_cost_minor)
+        self._held.add(tenant_id)
 
     def hold(self, decision: Decision, segment: str, unit_cost_minor: float = 0.0) -> None:
-        """Count what a decision made earlier in this period has reserved already."""
+        """Count what a decision made earlier in this period has reserved; once for each tenant."""
+        if decision.tenant_id in self._held:
+            return
         at_risk = [arm for arm, propensity in decision.offered.items() if propensity > 0.0]
         at_risk.append(decision.served_arm)
-        if min(at_risk) < NEUTRAL:
+        friction = min(at_risk) < NEUTRAL
+        if friction:
             self._places_left[segment] = self._places_left.get(segment, 0) - 1
         self._spend(decision.overdraft_requests, unit_cost_minor)
+        if friction or decision.overdraft_requests > 0.0:
+            self._held.add(decision.tenant_id)
 
     def _tenant_fits(self, arm: int, requests: Mapping[int, float]) -> bool:
         return arm <= NEUTRAL or requests.get(arm, 0.0) <= self._tenant_requests

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from flyball.arm import NEUTRAL, effective_limit
+from flyball.instant import DAY_US
 
 
 class Mode(StrEnum):
@@ -82,6 +83,11 @@ class Decision:
     continued: bool = False
     marginal_propensity: float | None = None
     overdraft_requests: float = 0.0
+
+    @property
+    def period_end_us(self) -> int:
+        """Where the next period starts."""
+        return self.period_start_us + self.period_days * DAY_US
 
     @property
     def effective_limit(self) -> int | None:

@@ -57,6 +57,7 @@ def bound(
     previous_arm: int,
     at_us: int,
     killed: bool = False,
+    budgeted: bool = True,
 ) -> Bounds:
     """Apply the kill switch, contracts, no-friction rules, overdraft budget and steps.
 
@@ -66,6 +67,8 @@ def bound(
         The arm in force before this period's start (100 where there was none).
     at_us:
         The as-of time.
+    budgeted:
+        Whether the tenant's own overdraft budget counts; a person's override outranks it.
     """
     if killed:
         return Bounds(ONLY_NEUTRAL, ONLY_NEUTRAL, (Reason.KILL_SWITCH,))
@@ -82,7 +85,7 @@ def bound(
         rules = no_friction_rules(state, settings, at_us)
         if rules:
             permitted = tuple(arm for arm in permitted if arm >= NEUTRAL)
-    if permitted[-1] > NEUTRAL and _overdraft_spent(state, settings):
+    if budgeted and permitted[-1] > NEUTRAL and _overdraft_spent(state, settings):
         permitted = tuple(arm for arm in permitted if arm <= NEUTRAL)
         rules = (*rules, Reason.TENANT_OVERDRAFT_SPENT)
     if settings.step_rule:

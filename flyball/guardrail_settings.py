@@ -100,9 +100,6 @@ class GuardrailSettings:
         return values
 
 
-DEFAULT_GUARDRAILS = GuardrailSettings()
-
-
 def guardrails_from(entry: object) -> GuardrailSettings:
     """Read settings from a mapping (a TOML table or JSON object); what is absent is the default.
 
@@ -176,3 +173,6 @@ def _within(name: str, value: float, low: float, high: float) -> None:
         raise InvalidInput(
             f"guardrails.{name} {value} must lie in {low}..{high}.", field=f"guardrails.{name}"
         )
+
+
+DEFAULT_GUARDRAILS = GuardrailSettings()

@@ -119,6 +119,17 @@ def hazards_under(outlook: Outlook, arm: int) -> Hazards | None:
     return Hazards(upgrade=upgrade, downgrade=downgrade, churn=churn)
 
 
+def chances_under(
+    outlook: Outlook, arm: int, *, period_days: int, within_days: int = 28
+) -> Hazards | None:
+    """Probabilities of each first outcome within ``within_days`` if ``arm`` is kept throughout.
+
+    None without a model.
+    """
+    hazards = hazards_under(outlook, arm)
+    return None if hazards is None else chained(hazards, within_days / period_days)
+
+
 def is_felt(effect: ArmEffect) -> bool:
     """Whether the arm is known to have an effect that a tenant could notice."""
     if effect.trust is Trust.NONE:

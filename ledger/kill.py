@@ -6,19 +6,14 @@ cannot be read still counts as on.
 
 from __future__ import annotations
 
-import errno
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
 
-from flyball.errors import ReadOnlyHome, StorageError, StorageFull
 from flyball.home import Home
+from ledger.durable_file import FULL, storage_error, sync_directory, write_durably
 from ledger.people import check_said
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class KillLog(Protocol):
@@ -61,7 +56,7 @@ def engage_kill(
     try:
         _write(home, KillState(author=author, reason=reason, since_us=now_us))
     except OSError as error:
-        raise _storage_error(error, home) from error
+        raise storage_error(error, home.kill) from error
     if log is not None:
         log.record_kill(engaged=True, author=author, reason=reason, now_us=now_us)
     return True
@@ -74,47 +69,22 @@ def release_kill(
     author, reason = check_said(author, field="author"), check_said(reason, field="reason")
     try:
         home.kill.unlink()
-        _sync_directory(home)
+        sync_directory(home.kill.parent)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise _storage_error(error, home) from error
+        raise storage_error(error, home.kill) from error
     if log is not None:
         log.record_kill(engaged=False, author=author, reason=reason, now_us=now_us)
     return True
 
 
 def _write(home: Home, state: KillState) -> None:
-    partial = home.kill.with_name(f"kill.{os.getpid()}.partial")
     home.kill.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with partial.open("wb") as file:
-            file.write(msgspec.json.encode(state))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(home.kill)
+        write_durably(home.kill, msgspec.json.encode(state))
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        if error.errno not in _FULL:
+        if error.errno not in FULL:
             raise
         # An empty file needs no block: the switch works on a full disk, only without its why.
         home.kill.touch()
-    _sync_directory(home)
-
-
-def _sync_directory(home: Home) -> None:
-    descriptor = os.open(home.kill.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _storage_error(error: OSError, home: Home) -> StorageError:
-    where = f"{home.kill}: {error.strerror}."
-    if error.errno in _FULL:
-        return StorageFull(where, "Free some space and run the command again.")
-    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return ReadOnlyHome(where, "Check the owner and mode of the home directory.")
-    return StorageError(where, "Check that the home is a directory that can be written.")

@@ -158,23 +158,24 @@ def limits_in_force(resolved: Iterable[Resolved]) -> Iterator[LimitInForce]:
         yield from _enforced(held)
 
 
-def _enforced(rows: list[Resolved]) -> Iterator[LimitInForce]:
+def _enforced(rows: list[Resolved]) -> list[LimitInForce]:
     def start(row: Resolved) -> int:
         return max(row.account.effective_us, row.visible_us)
 
-    best: Resolved | None = None
-    last: LimitInForce | None = None
+    found: list[LimitInForce] = []
+    best = 0
     created_us = min(row.account.created_us for row in rows)
     for row in sorted(rows, key=lambda r: (start(r), r.order)):
-        if best is not None and row.order < best.order:
+        if row.order < best:
             continue
-        best = row
+        best = row.order
         if row.base is None or row.window_seconds is None or row.meter is None:
             continue
-        first_us = start(row) if last is not None else min(created_us, start(row))
-        limit = LimitInForce(
-            row.account.tenant_id, row.meter, hour_of(first_us), row.base, row.window_seconds
-        )
-        if last is None or last[1] != limit[1] or last[3:] != limit[3:]:
-            yield limit
-            last = limit
+        hour = hour_of(start(row) if found else min(created_us, start(row)))
+        if found and found[-1].from_hour == hour:
+            # An hour has one limit: the last that came into force in it.
+            found.pop()
+        limit = LimitInForce(row.account.tenant_id, row.meter, hour, row.base, row.window_seconds)
+        if not found or (found[-1].meter, *found[-1][3:]) != (limit.meter, *limit[3:]):
+            found.append(limit)
+    return found

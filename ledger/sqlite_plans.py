@@ -18,20 +18,18 @@ from ledger.sqlite_base import SqlitePart
 class SqlitePlans(SqlitePart):
     """See :class:`ledger.store.PlanStore`."""
 
-    def put_plan(
-        self, plan: Plan, *, now_us: int, effective_us: int | None = None, author: str = ""
-    ) -> Put:
-        """Add a version of ``plan`` unless the one in force says the same.
+    def put_plan(self, entry: PlanEntry, *, now_us: int, author: str = "") -> Put:
+        """Add a version of a plan unless the one in force says the same.
 
         The first version of a plan without ``effective_us`` holds since ever; later ones hold from
-        ``now_us``. ``known_us`` is ``now_us``, but for a first version its effective time.
+        ``now_us``. It is known from ``now_us``, but a first version from its effective time.
         """
-        entry = PlanEntry(plan=plan, effective_us=effective_us)
         with self.file.writing() as connection:
             put, before, after = _put(connection, entry, now_us)
             if put.created and author:
+                name = entry.plan.plan
                 append_audit(
-                    connection, now_us, author, "plan.put", plan.plan, before=before, after=after
+                    connection, now_us, author, "plan.put", name, before=before, after=after
                 )
         return put
 

@@ -7,10 +7,12 @@ import secrets
 from typing import Any
 
 from flyball.errors import Conflict, InvalidInput, NotFound
+from flyball.home import Home
 from ledger.canonical import canonical_json
 from ledger.people import Role, Token, check_said
 from ledger.sqlite_audit import append_audit
 from ledger.sqlite_base import SqlitePart
+from ledger.token_file import write_token_file
 
 #: Makes a leaked token findable by secret scanners.
 TOKEN_PREFIX = "fbt_"  # noqa: S105  # not a secret: what every token begins with
@@ -53,6 +55,7 @@ class SqliteTokens(SqlitePart):
                 connection, now_us, author, "token.create", token.token_id,
                 after=canonical_json(after),
             )  # fmt: skip
+            self._mirror(connection)
         return text, token
 
     def authenticate(self, text: str, now_us: int) -> Token | None:
@@ -88,7 +91,16 @@ class SqliteTokens(SqlitePart):
                 "UPDATE token SET revoked_us = ? WHERE token_id = ?", (now_us, token_id)
             )
             append_audit(connection, now_us, author, "token.revoke", token_id, reason=reason)
+            self._mirror(connection)
             return _token((*rows[0][:6], now_us))
+
+    def _mirror(self, connection: Any) -> None:
+        """Tell the data path, inside the transaction: a revoked token is shut out first."""
+        rows = connection.execute(
+            "SELECT lower(hex(sha256)), role, name, expires_us FROM token "
+            "WHERE revoked_us IS NULL ORDER BY seq"
+        ).fetchall()
+        write_token_file(Home(self.file.path.parent).tokens, rows)
 
 
 def _digest(text: str) -> bytes:

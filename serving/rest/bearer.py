@@ -97,7 +97,8 @@ class TokenBook:
             structlog.get_logger("serving.rest").error("tokens_unreadable", error=str(error))
             self._replace(stamp, {}, broken=True)
             return
-        self._replace(stamp, {entry.digest: entry for entry in read}, broken=False)
+        # A file that lists nobody means that every token was revoked, not that none is needed.
+        self._replace(stamp, {entry.digest: entry for entry in read}, broken=not read)
 
     def _replace(
         self, stamp: tuple[int, int] | None, entries: dict[str, TokenEntry], *, broken: bool

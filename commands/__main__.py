@@ -1,0 +1,5 @@
+"""``python -m commands`` is ``flyball``."""
+
+from commands.main import main
+
+main()

@@ -1,0 +1,34 @@
+"""The control loop as a process: ``python -m serving.control_process``."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+from pathlib import Path
+
+from flyball.home import Home
+from serving.clock import clock_for
+from serving.control_loop import ControlLoop
+from serving.logs import configure_logs
+from serving.settings import ClockKind, load_settings
+
+
+def main() -> None:
+    """Decide until SIGTERM."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--home", required=True)
+    parser.add_argument("--clock", choices=[kind.value for kind in ClockKind], default="wall")
+    arguments = parser.parse_args()
+    configure_logs()
+    home = Home(Path(arguments.home))
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    settings = load_settings(home.settings)
+    with ControlLoop(home, settings, clock_for(ClockKind(arguments.clock), home)) as loop:
+        loop.run(stopping)
+
+
+if __name__ == "__main__":
+    main()

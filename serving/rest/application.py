@@ -1,0 +1,68 @@
+"""The ASGI application: every route, every error a problem document, every request measured."""
+
+from __future__ import annotations
+
+import time
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.rest import accounts, decisions, events, health, people, problem
+from serving.worker import Worker
+
+_DESCRIPTION = """
+Flyball decides, tenant by tenant, how tight an API plan's limit should be.
+
+* Gateways read **decisions**, one by one, in batches, or as a signed snapshot.
+* Systems hand in **telemetry** (CloudEvents) and **accounts**.
+* People have a say: overrides, the kill switch, experiments.
+
+Errors are RFC 9457 problem documents. Times are RFC 3339 UTC; money is integer minor units.
+"""
+
+
+class Measured:
+    """Counts and times API requests by route template; never by tenant."""
+
+    def __init__(self, app: ASGIApp, worker: Worker) -> None:
+        self._app = app
+        self._metrics = worker.metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request through and note its route, status class and duration."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = 500
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            route = getattr(scope.get("route"), "path", "unmatched")
+            self._metrics.requests.labels(route, f"{status // 100}xx").inc()
+            self._metrics.latency.labels(route).observe(time.perf_counter() - began)
+
+
+def create_application(worker: Worker) -> FastAPI:
+    """The application of one worker."""
+    app = FastAPI(
+        title="Flyball",
+        description=_DESCRIPTION,
+        version="1",
+        docs_url="/docs",
+        redoc_url=None,
+        openapi_url="/openapi.json",
+    )
+    app.state.worker = worker
+    problem.install(app)
+    for module in (decisions, events, accounts, people, health):
+        app.include_router(module.routes())
+    app.add_middleware(Measured, worker=worker)
+    return app

@@ -1,0 +1,41 @@
+"""Is it alive, is it ready, and how is it doing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from flyball.instant import format_instant
+from serving.rest.gate import Anyone, At
+
+
+def routes() -> APIRouter:
+    """Probes (open to all) and metrics (any role)."""
+    router = APIRouter(tags=["health"])
+
+    @router.get("/livez", summary="200 while this process can answer")
+    async def livez() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @router.get("/readyz", summary="200 once there is a snapshot to answer from, else 503")
+    async def readyz(worker: At, response: Response) -> dict[str, Any]:
+        reader = worker.reader
+        response.status_code = 200 if reader.ready else 503
+        created = reader.created_us
+        return {
+            "status": "ready" if reader.ready else "no_snapshot",
+            "source": worker.rung().value,
+            "snapshot": None if reader.version is None else str(reader.version),
+            "tenants": reader.tenants,
+            "createdAt": None if created is None else format_instant(created),
+            "killSwitch": worker.home.kill.exists(),
+            "refused": None if reader.error is None else str(reader.error),
+        }
+
+    @router.get("/metrics", summary="Prometheus text format, without tenant labels")
+    def metrics(worker: At, _: Anyone) -> Response:
+        content, media_type = worker.metrics.exposition()
+        return Response(content, media_type=media_type)
+
+    return router

@@ -1,0 +1,170 @@
+"""The parent of one service: it holds the sockets and the home's lock, and keeps children alive.
+
+It does nothing else, so that it has little to fail with. A child that dies is started again, with
+growing pauses if it dies at once; the others go on serving meanwhile. The listening sockets live
+here, so a worker's death refuses no connection.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+import structlog
+
+from flyball.errors import HomeInUse, ReadOnlyHome, StorageError
+
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 10.0
+#: A child that lived this long is healthy: its next death starts from the first pause again.
+_HEALTHY_SECONDS = 30.0
+_STOP_SECONDS = 8.0
+_POLL_SECONDS = 0.1
+_PR_SET_PDEATHSIG = 1
+
+
+def take_lock(path: Path) -> int:
+    """Hold the home's lock until this process ends; the open descriptor.
+
+    Raises
+    ------
+    HomeInUse
+        Another server holds it.
+    ReadOnlyHome
+        The lock cannot be created.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise ReadOnlyHome(
+                f"{path.parent} cannot be written.", "Check the home's owner and mode."
+            ) from error
+        raise StorageError(f"{path}: {error.strerror}.", "Check the home directory.") from error
+    deadline = time.monotonic() + 2.0
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError as error:
+            if time.monotonic() > deadline:
+                pid = os.pread(handle, 32, 0).decode("ascii", "replace").strip()
+                os.close(handle)
+                raise HomeInUse(
+                    f"Another flyball serves this home already (process {pid or 'unknown'}).",
+                    "Stop it, or give this one another --home.",
+                ) from error
+            time.sleep(0.1)
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+    return handle
+
+
+def _die_with_parent() -> None:
+    # Linux only: a killed supervisor must not leave children that hold the port.
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildSpec:
+    """A process to keep alive: ``argv`` follows the interpreter; ``fds`` are handed down."""
+
+    name: str
+    argv: tuple[str, ...]
+    fds: tuple[int, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class _Child:
+    def __init__(self, spec: ChildSpec) -> None:
+        self.spec = spec
+        self.process: subprocess.Popen[bytes] | None = None
+        self.started = 0.0
+        self.pause = _FIRST_PAUSE
+        self.retry_at = 0.0
+
+    def start(self) -> None:
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, *self.spec.argv],
+            pass_fds=self.spec.fds,
+            env={**os.environ, **self.spec.environment},
+            stdin=subprocess.DEVNULL,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509  # forked from the only thread
+        )
+
+    def poll(self, log: structlog.stdlib.BoundLogger) -> None:
+        now = time.monotonic()
+        if self.process is None:
+            if now >= self.retry_at:
+                self.start()
+            return
+        code = self.process.poll()
+        if code is None:
+            return
+        lived = now - self.started
+        self.pause = (
+            _FIRST_PAUSE if lived > _HEALTHY_SECONDS else min(self.pause * 2, _LONGEST_PAUSE)
+        )
+        log.error(
+            "child_died",
+            child=self.spec.name,
+            code=code,
+            lived_seconds=round(lived, 1),
+            restart_in=self.pause,
+        )
+        self.process, self.retry_at = None, now + self.pause
+
+
+class Supervisor:
+    """Starts children, restarts what dies, and stops all of them on SIGTERM or SIGINT."""
+
+    def __init__(self, specs: Sequence[ChildSpec]) -> None:
+        self._children = [_Child(spec) for spec in specs]
+        self._stop = threading.Event()
+        self._log = structlog.get_logger("serving.supervisor")
+
+    def request_stop(self, number: int = 0, frame: FrameType | None = None) -> None:
+        """Ask :meth:`run` to stop; usable as a signal handler."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Serve until asked to stop; all children have ended on return."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.request_stop)
+        try:
+            for child in self._children:
+                child.start()
+            while not self._stop.wait(_POLL_SECONDS):
+                for child in self._children:
+                    child.poll(self._log)
+        finally:
+            self.stop_children()
+
+    def stop_children(self) -> None:
+        """Ask every child to end, and end those that do not."""
+        running = [c.process for c in self._children if c.process and c.process.poll() is None]
+        for process in running:
+            with suppress(ProcessLookupError):
+                process.terminate()
+        deadline = time.monotonic() + _STOP_SECONDS
+        for process in running:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

@@ -1,0 +1,215 @@
+"""One serving worker: its snapshot, its tokens, and its way to the stores, in one place.
+
+The data path (lookup, batch, snapshot) touches nothing but the memory-mapped snapshot and the token
+file. The stores are opened when the first request needs one, and their absence costs only the
+routes that need them.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from functools import cached_property
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from flyball.decision import Source
+from flyball.errors import StorageError
+from flyball.home import Home
+from flyball.meter import Meter
+from ledger.people import ExperimentRun
+from ledger.sqlite_ledger import SqliteLedger
+from serving.metrics import WorkerMetrics
+from serving.rest.bearer import Principal, TokenBook
+from serving.snapshot.reader import SnapshotReader
+from telemetry.sqlite_store import SqliteEventStore
+from telemetry.store import KnownTenant
+
+#: How often a worker looks for a newer snapshot and for changed tokens.
+REFRESH_SECONDS = 0.1
+
+#: How long a worker may answer from its memory which tenant a name means.
+RESOLVE_SECONDS = 5.0
+
+
+def wall_clock_us() -> int:
+    """Microseconds since the epoch by the machine's clock."""
+    return time.time_ns() // 1_000
+
+
+class Worker:
+    """State shared by the fast path and the API of one process.
+
+    Parameters
+    ----------
+    home:
+        The home directory's layout.
+    key:
+        Public key that the snapshot must be signed with.
+    now_us:
+        The clock; tests give their own.
+    shared_metrics:
+        Whether ``/metrics`` answers for all workers of the service.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        key: Ed25519PublicKey,
+        *,
+        now_us: Callable[[], int] = wall_clock_us,
+        shared_metrics: bool = False,
+    ) -> None:
+        self.home = home
+        self.now_us = now_us
+        self.reader = SnapshotReader(home.snapshot, key, kill=home.kill)
+        self.tokens = TokenBook(home.tokens)
+        self.metrics = WorkerMetrics(shared=shared_metrics)
+        self._counted = 0
+        self._known: dict[str, tuple[float, KnownTenant | None]] = {}
+        self._stopping = threading.Event()
+        self._log = structlog.get_logger("serving.worker")
+        self._refused = ""
+        self._meters: dict[str, Meter] | None = None
+        self._meters_read = 0.0
+
+    # --- the data path
+
+    @property
+    def epoch(self) -> int:
+        """Changes whenever a token verdict given before could differ now."""
+        return self.tokens.epoch
+
+    def answer(self, name: str) -> bytes:
+        """The decision's JSON for a tenant id or alias; every name gets an answer."""
+        return self.reader.answer(name, self.now_us())
+
+    def may_look_up(self, authorization: bytes | None, host: bytes | None) -> bool:
+        """Whether a request with these headers may read decisions."""
+        who = self.tokens.principal(authorization, host)
+        return who is not None and who.may(("gateway", "cs", "data-science"))
+
+    def principal(self, authorization: bytes | None, host: bytes | None) -> Principal | None:
+        """Who asks; None for a stranger."""
+        return self.tokens.principal(authorization, host)
+
+    def count_lookup(self) -> None:
+        """Count one lookup; added to the metric by :meth:`refresh`, off the hot path."""
+        self._counted += 1
+
+    # --- the stores, opened on first use
+
+    @cached_property
+    def ledger(self) -> SqliteLedger:
+        """The ledger; raises StorageError where it cannot be opened."""
+        return SqliteLedger(self.home.ledger)
+
+    @cached_property
+    def events(self) -> SqliteEventStore:
+        """The event log; raises StorageError where it cannot be opened."""
+        return SqliteEventStore(self.home.events)
+
+    @property
+    def warm(self) -> bool:
+        """Whether the event log is open and its meters are known, so that parsing does no I/O."""
+        return "events" in self.__dict__ and self._meters is not None
+
+    def meters(self) -> dict[str, Meter]:
+        """Declared and standard meters; re-read every few seconds by :meth:`refresh`."""
+        held = self._meters
+        if held is None:
+            held = self._meters = self.events.meters()
+        return held
+
+    def ledger_experiments(self) -> list[ExperimentRun]:
+        """Every experiment ever started."""
+        return self.ledger.experiments()
+
+    def log_kill(self, *, engaged: bool, author: str, reason: str, now_us: int) -> None:
+        """Log a move of the kill switch, if the ledger can be written; the move stands anyway."""
+        try:
+            self.ledger.record_kill(engaged=engaged, author=author, reason=reason, now_us=now_us)
+        except StorageError as error:
+            self._log.error("kill_switch_not_logged", error=str(error), engaged=engaged)
+
+    def resolve(self, name: str) -> KnownTenant | None:
+        """The tenant that a name stands for, remembered for a few seconds."""
+        now = time.monotonic()
+        held = self._known.get(name)
+        if held is not None and held[1] is not None and now - held[0] < RESOLVE_SECONDS:
+            return held[1]
+        tenant_id = self.ledger.resolve(name)
+        known = None
+        if tenant_id is not None:
+            created = self.ledger.account(tenant_id, self.now_us()).created_us
+            known = KnownTenant(tenant_id, created)
+        if len(self._known) > 200_000:
+            self._known.clear()
+        self._known[name] = (now, known)
+        return known
+
+    def forget(self, name: str) -> None:
+        """Ask the ledger again for ``name`` (its account has just changed)."""
+        self._known.pop(name, None)
+
+    # --- upkeep
+
+    def refresh(self) -> None:
+        """Take over a newer snapshot and changed tokens, and hand counts to the metrics."""
+        now_us = self.now_us()
+        if self.reader.refresh():
+            self._log.info(
+                "snapshot_taken", version=str(self.reader.version), tenants=self.reader.tenants
+            )
+        error = self.reader.error
+        text = str(error) if error else ""
+        if text and text != self._refused:
+            self._log.error("snapshot_refused", error=text)
+        self._refused = text
+        self.tokens.refresh(now_us)
+        if self.warm and time.monotonic() - self._meters_read > RESOLVE_SECONDS:
+            self._meters_read = time.monotonic()
+            self._meters = self.events.meters()
+        self._measure(now_us)
+
+    def _measure(self, now_us: int) -> None:
+        counted, self._counted = self._counted, 0
+        rung = self.reader.rung(now_us)
+        if counted:
+            self.metrics.lookups.labels(rung.value).inc(counted)
+        self.metrics.snapshot_refused.set(1 if self._refused else 0)
+        self.metrics.killed.set(1 if self.home.kill.exists() else 0)
+        created = self.reader.created_us
+        if created is not None:
+            self.metrics.snapshot_age.set(max(0, now_us - created) / 1e6)
+            self.metrics.snapshot_tenants.set(self.reader.tenants)
+        if self.reader.version is not None:
+            self.metrics.snapshot_epoch.set(self.reader.version.epoch)
+
+    def keep_fresh(self) -> threading.Thread:
+        """Start the thread that calls :meth:`refresh` until :meth:`close`."""
+
+        def run() -> None:
+            while not self._stopping.wait(REFRESH_SECONDS):
+                try:
+                    self.refresh()
+                except Exception:
+                    # The thread must outlive any surprise: without it answers only age.
+                    self._log.exception("refresh_failed")
+
+        thread = threading.Thread(target=run, name="refresh", daemon=True)
+        thread.start()
+        return thread
+
+    def rung(self) -> Source:
+        """The rung of the ladder that answers come from now."""
+        return self.reader.rung(self.now_us())
+
+    def close(self) -> None:
+        """Stop upkeep and let go of stores that were opened; commits under way finish."""
+        self._stopping.set()
+        for name in ("events", "ledger"):
+            if name in self.__dict__:
+                self.__dict__[name].close()

@@ -6,7 +6,7 @@ These are plain values: fitting fills them in, export turns them into an ONNX gr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -104,7 +104,7 @@ class FittedOutcome:
     outcome: str
     kind: Kind
     base_rate: float
-    booster_text: str = ""
+    booster_text: str = field(default="", repr=False)
     linear: Linear | None = None
     calibration: Platt = Platt()
     reason: str = ""

@@ -1,0 +1,211 @@
+"""A candidate: fitted, exported and held against every gate, not yet written anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from flyball.errors import InvalidInput
+from flyball.instant import format_instant
+from models.bundle import Bundle
+from models.scorer import Scorer
+from training.card import write_card
+from training.contract import Contract
+from training.dataset import Dataset, Floats, Single
+from training.effects import ArmEffects, ArmMeans, EffectEstimator
+from training.evaluation import Judged, Report, evaluate, judge
+from training.export.draft import Training, draft_bundle, with_gates
+from training.export.parity import threshold_rows, worst_difference
+from training.gate import GateTable
+from training.gates import GateSettings, Technical, run_gates
+from training.latency import latency_ratio
+from training.risk import RiskModel, fit_risks
+from training.split import Split, split_rows
+
+#: Told what begins now, for progress.
+Notice = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """The champion to compare with, or why there is none."""
+
+    bundle: Bundle | None = None
+    absent: str = "there is no champion yet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A judged candidate before it is written anywhere."""
+
+    models: tuple[RiskModel, ...]
+    effects: ArmEffects
+    bundle: Bundle
+    judged: tuple[Judged, ...]
+    report: Report
+    gates: GateTable
+
+
+def fit_and_judge(
+    dataset: Dataset,
+    contract: Contract,
+    *,
+    rival: Rival | None = None,
+    seed: int = 7,
+    estimator: EffectEstimator | None = None,
+    settings: GateSettings | None = None,
+    created_us: int | None = None,
+    notice: Notice = lambda _: None,
+) -> Fitted:
+    """Fit risk models and effects, export them, and hold the result against every gate.
+
+    Raises
+    ------
+    InvalidInput
+        The dataset has no rows, or other features than the contract.
+    """
+    _check(dataset, contract)
+    split = split_rows(dataset)
+    notice("fitting risk models")
+    models = fit_risks(dataset, split, seed=seed)
+    notice("estimating arm effects")
+    segments = tuple(sorted(set(dataset.text("segment"))))
+    effects = (estimator or ArmMeans(seed=seed)).fit(dataset, segments)
+    notice("exporting to ONNX")
+    made = time.time_ns() // 1000 if created_us is None else created_us
+    window = _data_window(dataset, split, effects)
+    bundle = draft_bundle(_training(dataset, contract, models, effects, window, made))
+    notice("evaluating and gating")
+    test = dataset.take(split.test)
+    judged = _judged(test, models, bundle)
+    report = evaluate(test, judged)
+    champion, absent = _champion(test, rival or Rival(), contract)
+    gates = run_gates(
+        judged,
+        report,
+        _technical(test if len(test) else dataset, models, bundle, contract),
+        kinds={model.fitted.outcome: model.fitted.kind for model in models},
+        champion=champion,
+        champion_absent=absent,
+        settings=settings,
+    )
+    card = write_card(bundle.version, dataset, models, effects, report, gates)
+    gated = with_gates(bundle, gates=gates.plain(), metrics=report.plain(), card=card)
+    return Fitted(
+        models=models, effects=effects, bundle=gated, judged=judged, report=report, gates=gates
+    )
+
+
+def _check(dataset: Dataset, contract: Contract) -> None:
+    if not len(dataset):
+        raise InvalidInput(
+            "There is nothing to learn from: no period is over.",
+            "Import usage and subscriptions that span at least a few weeks.",
+            field="as_of",
+        )
+    if dataset.features != contract.features:
+        raise InvalidInput("The dataset's features are not those of the catalogue.")
+
+
+def _dose_terms(models: Sequence[RiskModel]) -> dict[str, dict[str, float]]:
+    return {
+        model.fitted.outcome: {
+            "friction": model.calibration.friction,
+            "relief": model.calibration.relief,
+        }
+        for model in models
+    }
+
+
+def _training(
+    dataset: Dataset,
+    contract: Contract,
+    models: Sequence[RiskModel],
+    effects: ArmEffects,
+    window: dict[str, object],
+    made: int,
+) -> Training:
+    matrix = dataset.matrix()
+    finite = np.where(np.isinf(matrix), np.float32(np.nan), matrix)
+    return Training(
+        version=_version(dataset, made),
+        created_us=made,
+        as_of_us=dataset.as_of_us,
+        features=contract.features,
+        feature_hash=contract.feature_hash,
+        factor_groups=contract.factor_groups,
+        outcomes=[model.fitted for model in models],
+        arms=dataset.arms,
+        period_days=dataset.period_days,
+        segments=effects.segments,
+        effect_mean=effects.mean,
+        effect_sd=effects.sd,
+        effect_trust=effects.trust,
+        sample=finite[:: max(1, len(finite) // 64)],
+        calibration=_dose_terms(models),
+        data_window=window,
+    )
+
+
+def _data_window(dataset: Dataset, split: Split, effects: ArmEffects) -> dict[str, object]:
+    hours = dataset.start_hours()
+    return {
+        "kind": dataset.kind,
+        "rows": len(dataset),
+        "first_hour": int(hours.min()),
+        "last_hour": int(hours.max()),
+        "cut_hour": split.cut_hour,
+        "dropped": dict(dataset.dropped),
+        "events": dataset.events(),
+        "effects": effects.summary,
+        "evidence": dict(effects.evidence),
+    }
+
+
+def _version(dataset: Dataset, made_us: int) -> str:
+    """``2026-01-05T00.1a2b3c4d``: as-of hour, and a name for this training."""
+    stamp = format_instant(dataset.as_of_us)[:13]
+    salt = hashlib.blake2b(f"{made_us}/{dataset.as_of_us}".encode(), digest_size=4).hexdigest()
+    return f"{stamp}.{salt}"
+
+
+def _judged(test: Dataset, models: Sequence[RiskModel], bundle: Bundle) -> tuple[Judged, ...]:
+    """The candidate on the test rows, as the exported graphs predict them."""
+    bases = [model.fitted.base_rate for model in models]
+    return judge(test, _hazards(bundle, test.matrix()), bases, _dose_terms(models))
+
+
+def _hazards(bundle: Bundle, x: Single) -> Floats:
+    return Scorer(bundle).hazards(x).astype(np.float64)
+
+
+def _technical(
+    rows: Dataset, models: Sequence[RiskModel], bundle: Bundle, contract: Contract
+) -> Technical:
+    x, fitted = rows.matrix(), [model.fitted for model in models]
+    probes = np.concatenate([x, threshold_rows(fitted, x)])
+    return Technical(
+        parity=worst_difference(Scorer(bundle), fitted, probes),
+        latency_ratio=latency_ratio(bundle, x, rows.dose()),
+        bundle_hash=bundle.manifest.feature_hash,
+        code_hash=contract.feature_hash,
+    )
+
+
+def _champion(
+    test: Dataset, rival: Rival, contract: Contract
+) -> tuple[tuple[Judged, ...] | None, str]:
+    """The champion on the same rows; not comparable where its features mean something else."""
+    if rival.bundle is None:
+        return None, rival.absent
+    manifest = rival.bundle.manifest
+    if manifest.feature_hash != contract.feature_hash:
+        return None, "the champion was trained on other feature definitions"
+    if manifest.period_days != test.period_days:
+        return None, "the champion predicts periods of another length"
+    bases = [manifest.outcome_models[name].base_rate for name in manifest.outcomes]
+    return judge(test, _hazards(rival.bundle, test.matrix()), bases, manifest.calibration), ""

@@ -1,0 +1,105 @@
+"""MLflow, quietly: no telemetry, no chatter, and its global address only borrowed.
+
+Nothing of MLflow is imported before :func:`tracking` is entered, because MLflow reads part of its
+environment at import.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flyball.errors import StorageError
+from flyball.home import Home
+
+#: Environment that keeps MLflow from calling home and from inspecting what it need not.
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+EXPERIMENT = "flyball"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Where runs and models are kept: ``uri``; ``artefacts`` is None where a server decides."""
+
+    uri: str
+    artefacts: Path | None
+
+
+def store_of(home: Home) -> Store:
+    """``MLFLOW_TRACKING_URI`` if set, else SQLite and files below the home directory."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if uri:
+        return Store(uri, None)
+    return Store(f"sqlite:///{home.mlflow / 'mlflow.db'}", home.mlflow / "artefacts")
+
+
+def store_exists(store: Store) -> bool:
+    """False where nothing was ever logged locally; asking must not create a database."""
+    return store.artefacts is None or (store.artefacts.parent / "mlflow.db").exists()
+
+
+@contextmanager
+def tracking(store: Store) -> Iterator[Any]:
+    """Give an ``MlflowClient`` for ``store``; the process's MLflow address is restored afterwards.
+
+    Raises
+    ------
+    StorageError
+        The store cannot be reached or written.
+    """
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    for name in ("mlflow", "alembic", "mlflow.store", "mlflow.tracking"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    if store.artefacts is not None:
+        _make(store.artefacts)
+    with warnings.catch_warnings():
+        _ignore_foreign_warnings()
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+        mlflow.set_tracking_uri(store.uri)
+        mlflow.set_registry_uri(store.uri)
+        try:
+            yield mlflow.MlflowClient(tracking_uri=store.uri, registry_uri=store.uri)
+        except MlflowException as error:
+            raise StorageError(
+                f"The model registry at {_without_password(store.uri)} failed: {error}.",
+                "Check MLFLOW_TRACKING_URI, free space and rights.",
+            ) from error
+        finally:
+            mlflow.set_tracking_uri(before[0])
+            mlflow.set_registry_uri(before[1])
+
+
+def _ignore_foreign_warnings() -> None:
+    # MLflow and what it imports warn about their own future; nothing here can act on it.
+    warnings.simplefilter("ignore", FutureWarning)
+    warnings.simplefilter("ignore", DeprecationWarning)
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"(mlflow|pydantic)(\..*)?")
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{directory} cannot be created: {error.strerror}.") from error
+
+
+def _without_password(uri: str) -> str:
+    head, at, tail = uri.rpartition("@")
+    return f"{head.split('://')[0]}://…@{tail}" if at else uri

@@ -66,12 +66,12 @@ def _history(argv: list[str]) -> int:
             _say(f"\rsimulated week {done} of {total}")
 
     setup = Setup(tenants=asked.tenants, weeks=asked.weeks, seed=asked.seed, family=asked.family)
-    world, exporter, truth = write_history(asked.out, setup, end, progress)
-    truth.write(beside)
-    saved.save(beside, world, exporter)
+    history = write_history(asked.out, setup, end, progress)
+    history.truth.write(beside)
+    saved.save(beside, history.world, history.exporter)
     if not asked.quiet:
         _say(
-            f"\n{world.population.arrived(end)} tenants until {instant(end)} in {asked.out} "
+            f"\n{history.world.population.arrived(end)} tenants until {instant(end)} in {asked.out} "
             f"({time.perf_counter() - began:.1f} s); state and truth in {beside}\n"
         )
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from simulation.calendar_week import first_hour, week_of
@@ -15,12 +15,22 @@ from simulation.world import World
 Progress = Callable[[int, int], None]
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """What was written where, and the world as it stands at its end."""
+
+    folder: Path
+    world: World
+    exporter: Exporter
+    truth: TruthLog
+
+
 def write_history(
     folder: Path,
     setup: Setup,
     end_hour: int,
     progress: Progress = lambda done, total: None,
-) -> tuple[World, Exporter, TruthLog]:
+) -> History:
     """Write ``setup.weeks`` whole weeks and the begun one, ending at ``end_hour``.
 
     The begun week holds no decisions (m = 1): it is the product's to decide.
@@ -42,4 +52,4 @@ def write_history(
             yield world.opening(begun)
 
     exporter.write(folder, lived(), end_hour)
-    return world, exporter, truth
+    return History(folder, world, exporter, truth)

@@ -109,6 +109,7 @@ def _aggregated(definitions: list[Definition], base: Any, stages: Stages) -> Any
 def _derived(definitions: list[Definition], table: Any, stages: Stages) -> Any:
     """``table`` with the row-wise definitions, each level once its inputs are there."""
     waiting = [each for each in definitions if _relation_of(each) is None]
+    outputs = set(_output_columns())
     level = 0
     while waiting:
         ready = [each for each in waiting if set(each.inputs) <= set(table.columns)]
@@ -116,13 +117,20 @@ def _derived(definitions: list[Definition], table: Any, stages: Stages) -> Any:
             missing = {i for each in waiting for i in each.inputs} - set(table.columns)
             unknown = sorted(missing - {each.name for each in waiting})
             raise ValueError(f"no input called {unknown}" if unknown else "inputs form a circle")
-        table = table.mutate(
-            **{each.name: each.function(**{i: table[i] for i in each.inputs}) for each in ready}
-        )
+        new = {each.name: each.function(**{i: table[i] for i in each.inputs}) for each in ready}
         waiting = [each for each in waiting if each not in ready]
+        needed = outputs | {i for each in waiting for i in each.inputs}
+        kept = [column for column in table.columns if column in needed]
         level += 1
-        table = stages.add(f"derived_{level}", table)
+        table = stages.add(f"derived_{level}", table.select(*kept, **new))
     return table
+
+
+def _output_columns() -> list[str]:
+    """Columns of the feature table, in order."""
+    names = ["tenant_id", "as_of_hour", *(name for name, *_ in ACCOUNT_CONTEXT)]
+    names += [each.name for each in REGISTRY.of_kind("context")]
+    return names + [each.name for each in REGISTRY.of_kind("feature")]
 
 
 def stages() -> Stages:
@@ -131,10 +139,9 @@ def stages() -> Stages:
     steps = Stages()
     measured = _aggregated(definitions, subject(steps), steps)
     table = _derived(definitions, measured, steps)
-    columns = ["tenant_id", "as_of_hour", *(name for name, *_ in ACCOUNT_CONTEXT)]
-    columns += [each.name for each in REGISTRY.of_kind("context")]
-    outputs = {each.name: table[each.name].cast("float64") for each in REGISTRY.of_kind("feature")}
-    steps.add("features", table.select(*columns, **outputs).order_by("tenant_id", "as_of_hour"))
+    real = [table[each.name].cast("float64") for each in REGISTRY.of_kind("feature")]
+    columns = _output_columns()[: -len(real)]
+    steps.add("features", table.select(*columns, *real).order_by("tenant_id", "as_of_hour"))
     return steps
 
 

@@ -9,6 +9,8 @@ import pyarrow as pa
 from features.catalogue import context_names, feature_names, feature_sql
 from flyball.errors import InvalidInput
 
+_RESULT = "flyball_feature_table"
+
 
 def compute(connection: Any) -> pa.Table:
     """Compute the feature table for the rows of ``spine``.
@@ -34,8 +36,13 @@ def compute(connection: Any) -> pa.Table:
     first, last = _span(connection)
     # Whole numbers go into the text, not into parameters: scans then skip what lies outside.
     sql = feature_sql().replace("$first_day", str(first)).replace("$last_day", str(last))
-    table: pa.Table = connection.sql(sql).to_arrow_table()
-    return table
+    # A temporary table costs one planning and one copy; a lazy relation would plan the text twice.
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {_RESULT} AS {sql}")
+    try:
+        table: pa.Table = connection.table(_RESULT).to_arrow_table()
+        return table
+    finally:
+        connection.execute(f"DROP TABLE {_RESULT}")
 
 
 def _span(connection: Any) -> tuple[int, int]:

@@ -12,14 +12,25 @@ from features.definitions.registry import context, measure
 Expr = Any
 
 
-def _measures(arm: int) -> None:
-    """Register the sums that the blocked share under ``arm`` (hundredths) is made of."""
+#: Arm to the share bins at or above it.
+_BINS_FROM = {
+    70: ("1", "2", "3", "4", "5"),
+    85: ("2", "3", "4", "5"),
+    100: ("3", "4", "5"),
+    115: ("4", "5"),
+    130: ("5",),
+}
 
-    def over_sum(days: Expr) -> Expr:
-        return total(days[f"over_sum_{arm}"], days.age <= 28)
 
-    def over_count(days: Expr) -> Expr:
-        return total(days[f"over_count_{arm}"], days.age <= 28)
+def _added(columns: list[Expr]) -> Expr:
+    first, *others = columns
+    for other in others:
+        first = first + other
+    return first
+
+
+def _excess(arm: int) -> None:
+    """Register the demand beyond a daily limit under ``arm`` (hundredths)."""
 
     def day_excess(days: Expr) -> Expr:
         # The effective limit rounds up, in whole numbers, as flyball.arm does.
@@ -27,21 +38,18 @@ def _measures(arm: int) -> None:
         daily = (days.age >= 1) & (days.age <= 28) & (days.window_seconds == 86_400)
         return total(days.demand - allowed, daily & (days.demand > allowed))
 
-    for function, name, words in (
-        (over_sum, f"over_sum_{arm}_28d", "Sum of shares of the windows"),
-        (over_count, f"over_count_{arm}_28d", "Number of windows"),
-        (day_excess, f"day_excess_{arm}_28d", "Demand beyond the daily limit on the days"),
-    ):
-        function.__name__ = name
-        function.__doc__ = f"{words} at or above {arm} % of the base limit, over 28 days."
-        measure(function)
+    day_excess.__name__ = f"day_excess_{arm}_28d"
+    day_excess.__doc__ = f"Demand beyond {arm} % of a daily limit in the last 28 complete days."
+    measure(day_excess)
 
 
 def _blocked(arm: int) -> None:
     """Register the context column of one arm; edges of the share bins make it exact."""
+    sums = [f"bin_sum_{each}_28d" for each in _BINS_FROM[arm]]
+    counts = [f"bin_count_{each}_28d" for each in _BINS_FROM[arm]]
 
     def blocked(**inputs: Expr) -> Expr:
-        over_sum, over_count = inputs[f"over_sum_{arm}_28d"], inputs[f"over_count_{arm}_28d"]
+        over_sum, over_count = (_added([inputs[i] for i in names]) for names in (sums, counts))
         # Shares are quantised, so the difference may fall a hair below 0.
         excess = ibis.greatest(over_sum - over_count * (arm / 100.0), 0.0)
         by_window = ratio(excess, inputs["share_sum_28d"])
@@ -62,19 +70,8 @@ def _blocked(arm: int) -> None:
         f"Share of demand that a limit of {arm} % of the base limit would have blocked in the last "
         "28 days (monthly limits: 30); missing where no demand was seen."
     )
-    context(
-        unit="share",
-        inputs=(
-            f"over_sum_{arm}_28d",
-            f"over_count_{arm}_28d",
-            f"day_excess_{arm}_28d",
-            "share_sum_28d",
-            "demand_of_days",
-            "demand_30d",
-            "base_limit",
-            "window_seconds",
-        ),
-    )(blocked)
+    others = ("share_sum_28d", "demand_of_days", "demand_30d", "base_limit", "window_seconds")
+    context(unit="share", inputs=(*sums, *counts, f"day_excess_{arm}_28d", *others))(blocked)
 
 
 @context(unit="unit")
@@ -84,8 +81,8 @@ def demand_period(demand_mean_7: Expr) -> Expr:
     return ibis.coalesce(demand_mean_7, 0.0) * 7.0
 
 
-for _arm in (70, 85, 100, 115, 130):
-    _measures(_arm)
+for _arm in _BINS_FROM:
+    _excess(_arm)
     _blocked(_arm)
 
 

@@ -74,21 +74,18 @@ def share_peak_28d(share_top_28d: Expr, share_top_long_28d: Expr) -> Expr:
 
 
 @feature(unit="share", window="28d", null="no limit window seen")
-def windows_over_limit_28d(windows_at_limit_28d: Expr, windows_28d: Expr) -> Expr:
+def windows_over_limit_28d(
+    bin_count_3_28d: Expr, bin_count_4_28d: Expr, bin_count_5_28d: Expr, windows_28d: Expr
+) -> Expr:
     """Share of the limit windows with demand in which it reached the base limit."""
-    return ratio(windows_at_limit_28d, windows_28d)
-
-
-@measure
-def windows_above_70(days: Expr) -> Expr:
-    """Limit windows of the last 28 days with demand at or above 70 % of the base limit."""
-    return total(days.over_count_70, days.age <= 28)
+    return ratio(bin_count_3_28d + bin_count_4_28d + bin_count_5_28d, windows_28d)
 
 
 @feature(unit="share", window="28d", null="no limit window seen")
-def windows_near_limit_28d(windows_above_70: Expr, windows_28d: Expr) -> Expr:
-    """Share of the limit windows with demand in which it reached 70 % of the base limit."""
-    return ratio(windows_above_70, windows_28d)
+def windows_near_limit_28d(bin_count_1_28d: Expr, bin_count_2_28d: Expr, windows_28d: Expr) -> Expr:
+    """Share of the limit windows with demand in which it lay between 70 % and 100 % of the base
+    limit."""
+    return ratio(bin_count_1_28d + bin_count_2_28d, windows_28d)
 
 
 @feature(unit="share", window="28d", null="blocked share unknown")

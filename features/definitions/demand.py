@@ -100,12 +100,6 @@ def share_sum_28d(days: Expr) -> Expr:
 
 
 @measure
-def windows_at_limit_28d(days: Expr) -> Expr:
-    """Limit windows of the last 28 days with demand at or above the base limit."""
-    return total(days.over_count_100, days.age <= 28)
-
-
-@measure
 def active_days_28(days: Expr) -> Expr:
     """Days with activity among the last 28 and the day so far."""
     return rows((days.age <= 28) & (days.activity > 0))
@@ -121,3 +115,22 @@ def demand_mean_7(demand_7d: Expr, span_7d: Expr) -> Expr:
 def demand_mean_28(demand_28d: Expr, span_28d: Expr) -> Expr:
     """Mean daily demand of the last 28 days."""
     return ratio(demand_28d, span_28d)
+
+
+def _bin(name: str) -> None:
+    """Register the share histogram's sums of one bin (arms lie on the lower edges)."""
+
+    def bin_sum(days: Expr) -> Expr:
+        return total(days[f"bin_sum_{name}"], days.age <= 28)
+
+    def bin_count(days: Expr) -> Expr:
+        return total(days[f"bin_count_{name}"], days.age <= 28)
+
+    for function, words in ((bin_sum, "Sum of shares"), (bin_count, "Number of windows")):
+        function.__name__ = f"{function.__name__}_{name}_28d"
+        function.__doc__ = f"{words} in share bin {name} of the last 28 days (5: it and above)."
+        measure(function)
+
+
+for _name in ("1", "2", "3", "4", "5"):
+    _bin(_name)

@@ -18,7 +18,7 @@ WITH numbered_spine AS (
 account_then AS (
   SELECT
     "t9".*
-    EXCLUDE ("version", "as_of_hour", "effective_hour", "tenant_id", "known_hour")
+    EXCLUDE ("version", "tenant_id", "known_hour", "as_of_hour", "effective_hour")
   FROM (
     SELECT
       "t8".*
@@ -254,229 +254,211 @@ main_meter AS (
 ),
 tile_day AS (
   SELECT
-    "t6"."tenant_id",
-    "t6"."primary_meter",
-    "t6"."event_day",
-    "t6"."arrival_day",
-    "t6"."demand",
-    "t6"."blocked",
-    "t6"."logins",
-    "t6"."exports",
-    "t6"."ai_tokens",
-    "t6"."db_reads",
-    "t6"."activity",
-    "t6"."active_hours",
-    "t6"."windows",
-    "t6"."coarse",
-    "t6"."share_sum",
-    "t6"."over_sum_70",
-    "t6"."over_count_70",
-    "t6"."over_sum_85",
-    "t6"."over_count_85",
-    "t6"."over_sum_100",
-    "t6"."over_count_100",
-    "t6"."over_sum_115",
-    "t6"."over_count_115",
-    "t6"."over_sum_130",
-    "t6"."over_count_130",
-    "t6"."hour_peak",
-    "t6"."workflows",
-    "t6"."last_at_us",
-    "t6"."share_peak",
-    "t6"."storage",
-    "t6"."seats",
-    "t6"."integrations",
+    "t7"."tenant_id",
+    "t7"."primary_meter",
+    "t7"."event_day",
+    "t7"."arrival_day",
+    "t7"."demand",
+    "t7"."blocked",
+    "t7"."logins",
+    "t7"."exports",
+    "t7"."ai_tokens",
+    "t7"."db_reads",
+    "t7"."activity",
+    "t7"."active_hours",
+    "t7"."windows",
+    "t7"."coarse",
+    "t7"."share_sum",
+    "t7"."bin_sum_1",
+    "t7"."bin_count_1",
+    "t7"."bin_sum_2",
+    "t7"."bin_count_2",
+    "t7"."bin_sum_3",
+    "t7"."bin_count_3",
+    "t7"."bin_sum_4",
+    "t7"."bin_count_4",
+    "t7"."bin_sum_5",
+    "t7"."bin_count_5",
+    "t7"."hour_peak",
+    "t7"."workflows",
+    "t7"."last_at_us",
+    "t7"."share_peak",
+    "t7"."storage",
+    "t7"."seats",
+    "t7"."integrations",
     CAST(FLOOR((
-      "t6"."event_day"
+      "t7"."event_day"
     ) / (
       32
     )) AS BIGINT) AS "bucket"
   FROM (
     SELECT
-      "t5"."tenant_id",
-      "t5"."primary_meter",
-      "t5"."event_day",
-      "t5"."arrival_day",
+      "t6"."tenant_id",
+      "t6"."primary_meter",
+      "t6"."event_day",
+      "t6"."arrival_day",
       SUM(
-        CASE WHEN "t5"."meter" = "t5"."primary_meter" THEN "t5"."quantity_sum" ELSE 0.0 END
+        CASE WHEN "t6"."meter" = "t6"."primary_meter" THEN "t6"."quantity_sum" ELSE 0.0 END
       ) AS "demand",
-      SUM(CASE WHEN "t5"."meter" = 'api.blocked' THEN "t5"."quantity_sum" ELSE 0.0 END) AS "blocked",
-      SUM(CASE WHEN "t5"."meter" = 'logins' THEN "t5"."quantity_sum" ELSE 0.0 END) AS "logins",
-      SUM(CASE WHEN "t5"."meter" = 'exports' THEN "t5"."quantity_sum" ELSE 0.0 END) AS "exports",
-      SUM(CASE WHEN "t5"."meter" = 'ai.tokens' THEN "t5"."quantity_sum" ELSE 0.0 END) AS "ai_tokens",
-      SUM(CASE WHEN "t5"."meter" = 'db.reads' THEN "t5"."quantity_sum" ELSE 0.0 END) AS "db_reads",
+      SUM(CASE WHEN "t6"."meter" = 'api.blocked' THEN "t6"."quantity_sum" ELSE 0.0 END) AS "blocked",
+      SUM(CASE WHEN "t6"."meter" = 'logins' THEN "t6"."quantity_sum" ELSE 0.0 END) AS "logins",
+      SUM(CASE WHEN "t6"."meter" = 'exports' THEN "t6"."quantity_sum" ELSE 0.0 END) AS "exports",
+      SUM(CASE WHEN "t6"."meter" = 'ai.tokens' THEN "t6"."quantity_sum" ELSE 0.0 END) AS "ai_tokens",
+      SUM(CASE WHEN "t6"."meter" = 'db.reads' THEN "t6"."quantity_sum" ELSE 0.0 END) AS "db_reads",
       SUM(
         CASE
           WHEN NOT (
-            "t5"."meter" IN ('storage.bytes', 'seats.active', 'integrations.active', 'support.tickets')
+            "t6"."meter" IN ('storage.bytes', 'seats.active', 'integrations.active', 'support.tickets')
           )
-          THEN CAST("t5"."event_count" AS DOUBLE)
+          THEN CAST("t6"."event_count" AS DOUBLE)
           ELSE 0.0
         END
       ) AS "activity",
       SUM(
         CASE
-          WHEN "t5"."meter" = "t5"."primary_meter"
-          THEN CAST("t5"."active_hours" AS DOUBLE)
+          WHEN "t6"."meter" = "t6"."primary_meter"
+          THEN CAST("t6"."active_hours" AS DOUBLE)
           ELSE 0.0
         END
       ) AS "active_hours",
-      SUM(CAST("t5"."window_count" AS DOUBLE)) AS "windows",
-      SUM(CAST("t5"."coarse_count" AS DOUBLE)) AS "coarse",
-      SUM("t5"."share_sum") AS "share_sum",
+      SUM(CAST("t6"."window_count" AS DOUBLE)) AS "windows",
+      SUM(CAST("t6"."coarse_count" AS DOUBLE)) AS "coarse",
+      SUM("t6"."share_sum") AS "share_sum",
+      SUM("t6"."share_sum_1") AS "bin_sum_1",
+      SUM(CAST("t6"."share_count_1" AS DOUBLE)) AS "bin_count_1",
+      SUM("t6"."share_sum_2") AS "bin_sum_2",
+      SUM(CAST("t6"."share_count_2" AS DOUBLE)) AS "bin_count_2",
+      SUM("t6"."share_sum_3") AS "bin_sum_3",
+      SUM(CAST("t6"."share_count_3" AS DOUBLE)) AS "bin_count_3",
+      SUM("t6"."share_sum_4") AS "bin_sum_4",
+      SUM(CAST("t6"."share_count_4" AS DOUBLE)) AS "bin_count_4",
+      SUM("t6"."share_sum_5" + "t6"."share_sum_6" + "t6"."share_sum_7") AS "bin_sum_5",
       SUM(
-        "t5"."share_sum_1" + "t5"."share_sum_2" + "t5"."share_sum_3" + "t5"."share_sum_4" + "t5"."share_sum_5" + "t5"."share_sum_6" + "t5"."share_sum_7"
-      ) AS "over_sum_70",
-      SUM(
-        CAST("t5"."share_count_1" AS DOUBLE) + CAST("t5"."share_count_2" AS DOUBLE) + CAST("t5"."share_count_3" AS DOUBLE) + CAST("t5"."share_count_4" AS DOUBLE) + CAST("t5"."share_count_5" AS DOUBLE) + CAST("t5"."share_count_6" AS DOUBLE) + CAST("t5"."share_count_7" AS DOUBLE)
-      ) AS "over_count_70",
-      SUM(
-        "t5"."share_sum_2" + "t5"."share_sum_3" + "t5"."share_sum_4" + "t5"."share_sum_5" + "t5"."share_sum_6" + "t5"."share_sum_7"
-      ) AS "over_sum_85",
-      SUM(
-        CAST("t5"."share_count_2" AS DOUBLE) + CAST("t5"."share_count_3" AS DOUBLE) + CAST("t5"."share_count_4" AS DOUBLE) + CAST("t5"."share_count_5" AS DOUBLE) + CAST("t5"."share_count_6" AS DOUBLE) + CAST("t5"."share_count_7" AS DOUBLE)
-      ) AS "over_count_85",
-      SUM(
-        "t5"."share_sum_3" + "t5"."share_sum_4" + "t5"."share_sum_5" + "t5"."share_sum_6" + "t5"."share_sum_7"
-      ) AS "over_sum_100",
-      SUM(
-        CAST("t5"."share_count_3" AS DOUBLE) + CAST("t5"."share_count_4" AS DOUBLE) + CAST("t5"."share_count_5" AS DOUBLE) + CAST("t5"."share_count_6" AS DOUBLE) + CAST("t5"."share_count_7" AS DOUBLE)
-      ) AS "over_count_100",
-      SUM(
-        "t5"."share_sum_4" + "t5"."share_sum_5" + "t5"."share_sum_6" + "t5"."share_sum_7"
-      ) AS "over_sum_115",
-      SUM(
-        CAST("t5"."share_count_4" AS DOUBLE) + CAST("t5"."share_count_5" AS DOUBLE) + CAST("t5"."share_count_6" AS DOUBLE) + CAST("t5"."share_count_7" AS DOUBLE)
-      ) AS "over_count_115",
-      SUM("t5"."share_sum_5" + "t5"."share_sum_6" + "t5"."share_sum_7") AS "over_sum_130",
-      SUM(
-        CAST("t5"."share_count_5" AS DOUBLE) + CAST("t5"."share_count_6" AS DOUBLE) + CAST("t5"."share_count_7" AS DOUBLE)
-      ) AS "over_count_130",
+        CAST("t6"."share_count_5" + "t6"."share_count_6" + "t6"."share_count_7" AS DOUBLE)
+      ) AS "bin_count_5",
       MAX(
-        CASE WHEN "t5"."meter" = "t5"."primary_meter" THEN "t5"."hour_peak" ELSE NULL END
+        CASE WHEN "t6"."meter" = "t6"."primary_meter" THEN "t6"."hour_peak" ELSE NULL END
       ) AS "hour_peak",
       MAX(
         CASE
-          WHEN "t5"."meter" = 'workflows.concurrent'
-          THEN "t5"."quantity_max"
+          WHEN "t6"."meter" = 'workflows.concurrent'
+          THEN "t6"."quantity_max"
           ELSE NULL
         END
       ) AS "workflows",
       MAX(
         CASE
           WHEN NOT (
-            "t5"."meter" IN ('storage.bytes', 'seats.active', 'integrations.active', 'support.tickets')
+            "t6"."meter" IN ('storage.bytes', 'seats.active', 'integrations.active', 'support.tickets')
           )
-          THEN "t5"."last_at_us"
+          THEN "t6"."last_at_us"
           ELSE NULL
         END
       ) AS "last_at_us",
-      MAX("t5"."share_peak") AS "share_peak",
-      MAX(
-        CASE
-          WHEN "t5"."meter" = 'storage.bytes'
-          THEN (
-            CAST(FLOOR(
-              (
-                "t5"."last_at_us" - (
-                  "t5"."event_day" * 86400000000
-                )
-              ) / (
-                10546875
-              )
-            ) AS BIGINT) * 1125899906842624
-          ) + CAST(FLOOR("t5"."last_value") AS BIGINT)
-          ELSE NULL
-        END
-      ) AS "storage",
-      MAX(
-        CASE
-          WHEN "t5"."meter" = 'seats.active'
-          THEN (
-            CAST(FLOOR(
-              (
-                "t5"."last_at_us" - (
-                  "t5"."event_day" * 86400000000
-                )
-              ) / (
-                10546875
-              )
-            ) AS BIGINT) * 1125899906842624
-          ) + CAST(FLOOR("t5"."last_value") AS BIGINT)
-          ELSE NULL
-        END
-      ) AS "seats",
-      MAX(
-        CASE
-          WHEN "t5"."meter" = 'integrations.active'
-          THEN (
-            CAST(FLOOR(
-              (
-                "t5"."last_at_us" - (
-                  "t5"."event_day" * 86400000000
-                )
-              ) / (
-                10546875
-              )
-            ) AS BIGINT) * 1125899906842624
-          ) + CAST(FLOOR("t5"."last_value") AS BIGINT)
-          ELSE NULL
-        END
-      ) AS "integrations"
+      MAX("t6"."share_peak") AS "share_peak",
+      MAX(CASE WHEN "t6"."meter" = 'storage.bytes' THEN "t6"."gauge" ELSE NULL END) AS "storage",
+      MAX(CASE WHEN "t6"."meter" = 'seats.active' THEN "t6"."gauge" ELSE NULL END) AS "seats",
+      MAX(CASE WHEN "t6"."meter" = 'integrations.active' THEN "t6"."gauge" ELSE NULL END) AS "integrations"
     FROM (
       SELECT
-        "t4"."tenant_id",
-        "t4"."meter",
-        "t4"."event_day",
-        "t4"."arrival_day",
-        "t4"."event_count",
-        "t4"."quantity_sum",
-        "t4"."quantity_max",
-        "t4"."hour_peak",
-        "t4"."last_at_us",
-        "t4"."last_value",
-        "t4"."active_hours",
-        "t4"."window_count",
-        "t4"."share_sum",
-        "t4"."share_peak",
-        "t4"."share_count_0",
-        "t4"."share_count_1",
-        "t4"."share_count_2",
-        "t4"."share_count_3",
-        "t4"."share_count_4",
-        "t4"."share_count_5",
-        "t4"."share_count_6",
-        "t4"."share_count_7",
-        "t4"."share_sum_0",
-        "t4"."share_sum_1",
-        "t4"."share_sum_2",
-        "t4"."share_sum_3",
-        "t4"."share_sum_4",
-        "t4"."share_sum_5",
-        "t4"."share_sum_6",
-        "t4"."share_sum_7",
-        "t4"."coarse_count",
-        "t2"."primary_meter"
+        "t5"."tenant_id",
+        "t5"."meter",
+        "t5"."event_day",
+        "t5"."arrival_day",
+        "t5"."event_count",
+        "t5"."quantity_sum",
+        "t5"."quantity_max",
+        "t5"."hour_peak",
+        "t5"."last_at_us",
+        "t5"."last_value",
+        "t5"."active_hours",
+        "t5"."window_count",
+        "t5"."share_sum",
+        "t5"."share_peak",
+        "t5"."share_count_0",
+        "t5"."share_count_1",
+        "t5"."share_count_2",
+        "t5"."share_count_3",
+        "t5"."share_count_4",
+        "t5"."share_count_5",
+        "t5"."share_count_6",
+        "t5"."share_count_7",
+        "t5"."share_sum_0",
+        "t5"."share_sum_1",
+        "t5"."share_sum_2",
+        "t5"."share_sum_3",
+        "t5"."share_sum_4",
+        "t5"."share_sum_5",
+        "t5"."share_sum_6",
+        "t5"."share_sum_7",
+        "t5"."coarse_count",
+        "t5"."primary_meter",
+        (
+          CAST(FLOOR(
+            (
+              "t5"."last_at_us" - (
+                "t5"."event_day" * 86400000000
+              )
+            ) / (
+              10546875
+            )
+          ) AS BIGINT) * 1125899906842624
+        ) + CAST(FLOOR("t5"."last_value") AS BIGINT) AS "gauge"
       FROM (
         SELECT
-          *
-        FROM "usage_day" AS "t0"
-        WHERE
-          "t0"."event_day" >= (
-            $first_day - 30
-          )
-          AND "t0"."event_day" <= $last_day
-          AND "t0"."arrival_day" < $last_day
-      ) AS "t4"
-      INNER JOIN "main_meter" AS "t2"
-        ON "t4"."tenant_id" = "t2"."tenant_id"
-    ) AS "t5"
+          "t4"."tenant_id",
+          "t4"."meter",
+          "t4"."event_day",
+          "t4"."arrival_day",
+          "t4"."event_count",
+          "t4"."quantity_sum",
+          "t4"."quantity_max",
+          "t4"."hour_peak",
+          "t4"."last_at_us",
+          "t4"."last_value",
+          "t4"."active_hours",
+          "t4"."window_count",
+          "t4"."share_sum",
+          "t4"."share_peak",
+          "t4"."share_count_0",
+          "t4"."share_count_1",
+          "t4"."share_count_2",
+          "t4"."share_count_3",
+          "t4"."share_count_4",
+          "t4"."share_count_5",
+          "t4"."share_count_6",
+          "t4"."share_count_7",
+          "t4"."share_sum_0",
+          "t4"."share_sum_1",
+          "t4"."share_sum_2",
+          "t4"."share_sum_3",
+          "t4"."share_sum_4",
+          "t4"."share_sum_5",
+          "t4"."share_sum_6",
+          "t4"."share_sum_7",
+          "t4"."coarse_count",
+          "t2"."primary_meter"
+        FROM (
+          SELECT
+            *
+          FROM "usage_day" AS "t0"
+          WHERE
+            "t0"."event_day" >= (
+              $first_day - 30
+            )
+            AND "t0"."event_day" <= $last_day
+            AND "t0"."arrival_day" < $last_day
+        ) AS "t4"
+        INNER JOIN "main_meter" AS "t2"
+          ON "t4"."tenant_id" = "t2"."tenant_id"
+      ) AS "t5"
+    ) AS "t6"
     GROUP BY
       1,
       2,
       3,
       4
-  ) AS "t6"
+  ) AS "t7"
 ),
 day_bucket AS (
   SELECT
@@ -525,16 +507,16 @@ closed_day AS (
     "t4"."windows",
     "t4"."coarse",
     "t4"."share_sum",
-    "t4"."over_sum_70",
-    "t4"."over_sum_85",
-    "t4"."over_sum_100",
-    "t4"."over_sum_115",
-    "t4"."over_sum_130",
-    "t4"."over_count_70",
-    "t4"."over_count_85",
-    "t4"."over_count_100",
-    "t4"."over_count_115",
-    "t4"."over_count_130",
+    "t4"."bin_sum_1",
+    "t4"."bin_sum_2",
+    "t4"."bin_sum_3",
+    "t4"."bin_sum_4",
+    "t4"."bin_sum_5",
+    "t4"."bin_count_1",
+    "t4"."bin_count_2",
+    "t4"."bin_count_3",
+    "t4"."bin_count_4",
+    "t4"."bin_count_5",
     "t4"."hour_peak",
     "t4"."workflows",
     "t4"."last_at_us",
@@ -560,16 +542,16 @@ closed_day AS (
       "t2"."windows",
       "t2"."coarse",
       "t2"."share_sum",
-      "t2"."over_sum_70",
-      "t2"."over_count_70",
-      "t2"."over_sum_85",
-      "t2"."over_count_85",
-      "t2"."over_sum_100",
-      "t2"."over_count_100",
-      "t2"."over_sum_115",
-      "t2"."over_count_115",
-      "t2"."over_sum_130",
-      "t2"."over_count_130",
+      "t2"."bin_sum_1",
+      "t2"."bin_count_1",
+      "t2"."bin_sum_2",
+      "t2"."bin_count_2",
+      "t2"."bin_sum_3",
+      "t2"."bin_count_3",
+      "t2"."bin_sum_4",
+      "t2"."bin_count_4",
+      "t2"."bin_sum_5",
+      "t2"."bin_count_5",
       "t2"."hour_peak",
       "t2"."workflows",
       "t2"."last_at_us",
@@ -607,16 +589,16 @@ today AS (
     "t8"."windows",
     "t8"."coarse",
     "t8"."share_sum",
-    "t8"."over_sum_70",
-    "t8"."over_sum_85",
-    "t8"."over_sum_100",
-    "t8"."over_sum_115",
-    "t8"."over_sum_130",
-    "t8"."over_count_70",
-    "t8"."over_count_85",
-    "t8"."over_count_100",
-    "t8"."over_count_115",
-    "t8"."over_count_130",
+    "t8"."bin_sum_1",
+    "t8"."bin_sum_2",
+    "t8"."bin_sum_3",
+    "t8"."bin_sum_4",
+    "t8"."bin_sum_5",
+    "t8"."bin_count_1",
+    "t8"."bin_count_2",
+    "t8"."bin_count_3",
+    "t8"."bin_count_4",
+    "t8"."bin_count_5",
     "t8"."hour_peak",
     "t8"."workflows",
     "t8"."last_at_us",
@@ -656,34 +638,18 @@ today AS (
       SUM(CAST("t7"."window_count" AS DOUBLE)) AS "windows",
       SUM(CAST("t7"."coarse_count" AS DOUBLE)) AS "coarse",
       SUM("t7"."share_sum") AS "share_sum",
+      SUM("t7"."share_sum_1") AS "bin_sum_1",
+      SUM(CAST("t7"."share_count_1" AS DOUBLE)) AS "bin_count_1",
+      SUM("t7"."share_sum_2") AS "bin_sum_2",
+      SUM(CAST("t7"."share_count_2" AS DOUBLE)) AS "bin_count_2",
+      SUM("t7"."share_sum_3") AS "bin_sum_3",
+      SUM(CAST("t7"."share_count_3" AS DOUBLE)) AS "bin_count_3",
+      SUM("t7"."share_sum_4") AS "bin_sum_4",
+      SUM(CAST("t7"."share_count_4" AS DOUBLE)) AS "bin_count_4",
+      SUM("t7"."share_sum_5" + "t7"."share_sum_6" + "t7"."share_sum_7") AS "bin_sum_5",
       SUM(
-        "t7"."share_sum_1" + "t7"."share_sum_2" + "t7"."share_sum_3" + "t7"."share_sum_4" + "t7"."share_sum_5" + "t7"."share_sum_6" + "t7"."share_sum_7"
-      ) AS "over_sum_70",
-      SUM(
-        CAST("t7"."share_count_1" AS DOUBLE) + CAST("t7"."share_count_2" AS DOUBLE) + CAST("t7"."share_count_3" AS DOUBLE) + CAST("t7"."share_count_4" AS DOUBLE) + CAST("t7"."share_count_5" AS DOUBLE) + CAST("t7"."share_count_6" AS DOUBLE) + CAST("t7"."share_count_7" AS DOUBLE)
-      ) AS "over_count_70",
-      SUM(
-        "t7"."share_sum_2" + "t7"."share_sum_3" + "t7"."share_sum_4" + "t7"."share_sum_5" + "t7"."share_sum_6" + "t7"."share_sum_7"
-      ) AS "over_sum_85",
-      SUM(
-        CAST("t7"."share_count_2" AS DOUBLE) + CAST("t7"."share_count_3" AS DOUBLE) + CAST("t7"."share_count_4" AS DOUBLE) + CAST("t7"."share_count_5" AS DOUBLE) + CAST("t7"."share_count_6" AS DOUBLE) + CAST("t7"."share_count_7" AS DOUBLE)
-      ) AS "over_count_85",
-      SUM(
-        "t7"."share_sum_3" + "t7"."share_sum_4" + "t7"."share_sum_5" + "t7"."share_sum_6" + "t7"."share_sum_7"
-      ) AS "over_sum_100",
-      SUM(
-        CAST("t7"."share_count_3" AS DOUBLE) + CAST("t7"."share_count_4" AS DOUBLE) + CAST("t7"."share_count_5" AS DOUBLE) + CAST("t7"."share_count_6" AS DOUBLE) + CAST("t7"."share_count_7" AS DOUBLE)
-      ) AS "over_count_100",
-      SUM(
-        "t7"."share_sum_4" + "t7"."share_sum_5" + "t7"."share_sum_6" + "t7"."share_sum_7"
-      ) AS "over_sum_115",
-      SUM(
-        CAST("t7"."share_count_4" AS DOUBLE) + CAST("t7"."share_count_5" AS DOUBLE) + CAST("t7"."share_count_6" AS DOUBLE) + CAST("t7"."share_count_7" AS DOUBLE)
-      ) AS "over_count_115",
-      SUM("t7"."share_sum_5" + "t7"."share_sum_6" + "t7"."share_sum_7") AS "over_sum_130",
-      SUM(
-        CAST("t7"."share_count_5" AS DOUBLE) + CAST("t7"."share_count_6" AS DOUBLE) + CAST("t7"."share_count_7" AS DOUBLE)
-      ) AS "over_count_130",
+        CAST("t7"."share_count_5" + "t7"."share_count_6" + "t7"."share_count_7" AS DOUBLE)
+      ) AS "bin_count_5",
       MAX(
         CASE WHEN "t7"."meter" = "t7"."primary_meter" THEN "t7"."hour_peak" ELSE NULL END
       ) AS "hour_peak",
@@ -704,57 +670,9 @@ today AS (
         END
       ) AS "last_at_us",
       MAX("t7"."share_peak") AS "share_peak",
-      MAX(
-        CASE
-          WHEN "t7"."meter" = 'storage.bytes'
-          THEN (
-            CAST(FLOOR(
-              (
-                "t7"."last_at_us" - (
-                  "t7"."event_day" * 86400000000
-                )
-              ) / (
-                10546875
-              )
-            ) AS BIGINT) * 1125899906842624
-          ) + CAST(FLOOR("t7"."last_value") AS BIGINT)
-          ELSE NULL
-        END
-      ) AS "storage",
-      MAX(
-        CASE
-          WHEN "t7"."meter" = 'seats.active'
-          THEN (
-            CAST(FLOOR(
-              (
-                "t7"."last_at_us" - (
-                  "t7"."event_day" * 86400000000
-                )
-              ) / (
-                10546875
-              )
-            ) AS BIGINT) * 1125899906842624
-          ) + CAST(FLOOR("t7"."last_value") AS BIGINT)
-          ELSE NULL
-        END
-      ) AS "seats",
-      MAX(
-        CASE
-          WHEN "t7"."meter" = 'integrations.active'
-          THEN (
-            CAST(FLOOR(
-              (
-                "t7"."last_at_us" - (
-                  "t7"."event_day" * 86400000000
-                )
-              ) / (
-                10546875
-              )
-            ) AS BIGINT) * 1125899906842624
-          ) + CAST(FLOOR("t7"."last_value") AS BIGINT)
-          ELSE NULL
-        END
-      ) AS "integrations"
+      MAX(CASE WHEN "t7"."meter" = 'storage.bytes' THEN "t7"."gauge" ELSE NULL END) AS "storage",
+      MAX(CASE WHEN "t7"."meter" = 'seats.active' THEN "t7"."gauge" ELSE NULL END) AS "seats",
+      MAX(CASE WHEN "t7"."meter" = 'integrations.active' THEN "t7"."gauge" ELSE NULL END) AS "integrations"
     FROM (
       SELECT
         "t6"."tenant_id",
@@ -793,7 +711,18 @@ today AS (
         "t6"."sid",
         "t6"."primary_meter",
         "t6"."as_of_hour",
-        "t6"."arrival_day" - "t6"."event_day" AS "age"
+        "t6"."arrival_day" - "t6"."event_day" AS "age",
+        (
+          CAST(FLOOR(
+            (
+              "t6"."last_at_us" - (
+                "t6"."event_day" * 86400000000
+              )
+            ) / (
+              10546875
+            )
+          ) AS BIGINT) * 1125899906842624
+        ) + CAST(FLOOR("t6"."last_value") AS BIGINT) AS "gauge"
       FROM (
         SELECT
           "t5"."tenant_id",
@@ -935,16 +864,16 @@ daily AS (
     SUM("t0"."windows") AS "windows",
     SUM("t0"."coarse") AS "coarse",
     SUM("t0"."share_sum") AS "share_sum",
-    SUM("t0"."over_sum_70") AS "over_sum_70",
-    SUM("t0"."over_sum_85") AS "over_sum_85",
-    SUM("t0"."over_sum_100") AS "over_sum_100",
-    SUM("t0"."over_sum_115") AS "over_sum_115",
-    SUM("t0"."over_sum_130") AS "over_sum_130",
-    SUM("t0"."over_count_70") AS "over_count_70",
-    SUM("t0"."over_count_85") AS "over_count_85",
-    SUM("t0"."over_count_100") AS "over_count_100",
-    SUM("t0"."over_count_115") AS "over_count_115",
-    SUM("t0"."over_count_130") AS "over_count_130",
+    SUM("t0"."bin_sum_1") AS "bin_sum_1",
+    SUM("t0"."bin_sum_2") AS "bin_sum_2",
+    SUM("t0"."bin_sum_3") AS "bin_sum_3",
+    SUM("t0"."bin_sum_4") AS "bin_sum_4",
+    SUM("t0"."bin_sum_5") AS "bin_sum_5",
+    SUM("t0"."bin_count_1") AS "bin_count_1",
+    SUM("t0"."bin_count_2") AS "bin_count_2",
+    SUM("t0"."bin_count_3") AS "bin_count_3",
+    SUM("t0"."bin_count_4") AS "bin_count_4",
+    SUM("t0"."bin_count_5") AS "bin_count_5",
     MAX("t0"."hour_peak") AS "hour_peak",
     MAX("t0"."workflows") AS "workflows",
     MAX("t0"."last_at_us") AS "last_at_us",
@@ -990,16 +919,16 @@ days AS (
       "t10"."windows",
       "t10"."coarse",
       "t10"."share_sum",
-      "t10"."over_sum_70",
-      "t10"."over_sum_85",
-      "t10"."over_sum_100",
-      "t10"."over_sum_115",
-      "t10"."over_sum_130",
-      "t10"."over_count_70",
-      "t10"."over_count_85",
-      "t10"."over_count_100",
-      "t10"."over_count_115",
-      "t10"."over_count_130",
+      "t10"."bin_sum_1",
+      "t10"."bin_sum_2",
+      "t10"."bin_sum_3",
+      "t10"."bin_sum_4",
+      "t10"."bin_sum_5",
+      "t10"."bin_count_1",
+      "t10"."bin_count_2",
+      "t10"."bin_count_3",
+      "t10"."bin_count_4",
+      "t10"."bin_count_5",
       "t10"."hour_peak",
       "t10"."workflows",
       "t10"."last_at_us",
@@ -1027,16 +956,16 @@ days AS (
         "t9"."windows",
         "t9"."coarse",
         "t9"."share_sum",
-        "t9"."over_sum_70",
-        "t9"."over_sum_85",
-        "t9"."over_sum_100",
-        "t9"."over_sum_115",
-        "t9"."over_sum_130",
-        "t9"."over_count_70",
-        "t9"."over_count_85",
-        "t9"."over_count_100",
-        "t9"."over_count_115",
-        "t9"."over_count_130",
+        "t9"."bin_sum_1",
+        "t9"."bin_sum_2",
+        "t9"."bin_sum_3",
+        "t9"."bin_sum_4",
+        "t9"."bin_sum_5",
+        "t9"."bin_count_1",
+        "t9"."bin_count_2",
+        "t9"."bin_count_3",
+        "t9"."bin_count_4",
+        "t9"."bin_count_5",
         "t9"."hour_peak",
         "t9"."workflows",
         "t9"."last_at_us",
@@ -1067,16 +996,16 @@ days AS (
             "t3"."windows",
             "t3"."coarse",
             "t3"."share_sum",
-            "t3"."over_sum_70",
-            "t3"."over_sum_85",
-            "t3"."over_sum_100",
-            "t3"."over_sum_115",
-            "t3"."over_sum_130",
-            "t3"."over_count_70",
-            "t3"."over_count_85",
-            "t3"."over_count_100",
-            "t3"."over_count_115",
-            "t3"."over_count_130",
+            "t3"."bin_sum_1",
+            "t3"."bin_sum_2",
+            "t3"."bin_sum_3",
+            "t3"."bin_sum_4",
+            "t3"."bin_sum_5",
+            "t3"."bin_count_1",
+            "t3"."bin_count_2",
+            "t3"."bin_count_3",
+            "t3"."bin_count_4",
+            "t3"."bin_count_5",
             "t3"."hour_peak",
             "t3"."workflows",
             "t3"."last_at_us",
@@ -1136,7 +1065,6 @@ of_days AS (
     SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."windows" ELSE 0.0 END) AS "windows_28d",
     SUM(CASE WHEN "t0"."age" <= 7 THEN "t0"."share_sum" ELSE 0.0 END) AS "share_sum_7d",
     SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."share_sum" ELSE 0.0 END) AS "share_sum_28d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_count_100" ELSE 0.0 END) AS "windows_at_limit_28d",
     CAST(COUNT(
       CASE WHEN (
         "t0"."age" <= 28
@@ -1144,8 +1072,16 @@ of_days AS (
         "t0"."activity" > 0
       ) THEN 1 ELSE NULL END
     ) AS DOUBLE) AS "active_days_28",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_sum_70" ELSE 0.0 END) AS "over_sum_70_28d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_count_70" ELSE 0.0 END) AS "over_count_70_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."bin_sum_1" ELSE 0.0 END) AS "bin_sum_1_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."bin_count_1" ELSE 0.0 END) AS "bin_count_1_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."bin_sum_2" ELSE 0.0 END) AS "bin_sum_2_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."bin_count_2" ELSE 0.0 END) AS "bin_count_2_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."bin_sum_3" ELSE 0.0 END) AS "bin_sum_3_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."bin_count_3" ELSE 0.0 END) AS "bin_count_3_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."bin_sum_4" ELSE 0.0 END) AS "bin_sum_4_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."bin_count_4" ELSE 0.0 END) AS "bin_count_4_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."bin_sum_5" ELSE 0.0 END) AS "bin_sum_5_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."bin_count_5" ELSE 0.0 END) AS "bin_count_5_28d",
     SUM(
       CASE
         WHEN (
@@ -1176,8 +1112,6 @@ of_days AS (
         ELSE 0.0
       END
     ) AS "day_excess_70_28d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_sum_85" ELSE 0.0 END) AS "over_sum_85_28d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_count_85" ELSE 0.0 END) AS "over_count_85_28d",
     SUM(
       CASE
         WHEN (
@@ -1208,8 +1142,6 @@ of_days AS (
         ELSE 0.0
       END
     ) AS "day_excess_85_28d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_sum_100" ELSE 0.0 END) AS "over_sum_100_28d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_count_100" ELSE 0.0 END) AS "over_count_100_28d",
     SUM(
       CASE
         WHEN (
@@ -1240,8 +1172,6 @@ of_days AS (
         ELSE 0.0
       END
     ) AS "day_excess_100_28d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_sum_115" ELSE 0.0 END) AS "over_sum_115_28d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_count_115" ELSE 0.0 END) AS "over_count_115_28d",
     SUM(
       CASE
         WHEN (
@@ -1272,8 +1202,6 @@ of_days AS (
         ELSE 0.0
       END
     ) AS "day_excess_115_28d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_sum_130" ELSE 0.0 END) AS "over_sum_130_28d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_count_130" ELSE 0.0 END) AS "over_count_130_28d",
     SUM(
       CASE
         WHEN (
@@ -1328,7 +1256,6 @@ of_days AS (
       END
     ) AS "share_top_28d",
     MAX(CASE WHEN "t0"."age" <= 7 THEN "t0"."demand" ELSE NULL END) AS "demand_top_day_7d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."over_count_70" ELSE 0.0 END) AS "windows_above_70",
     CAST(COUNT(
       CASE
         WHEN (
@@ -1552,7 +1479,9 @@ of_days AS (
         )
         AND (
           (
-            "t0"."over_count_100" > 0
+            (
+              "t0"."bin_count_3" + "t0"."bin_count_4" + "t0"."bin_count_5"
+            ) > 0
           )
           OR COALESCE(
             (
@@ -2164,28 +2093,26 @@ measured AS (
     "t9"."windows_28d",
     "t9"."share_sum_7d",
     "t9"."share_sum_28d",
-    "t9"."windows_at_limit_28d",
     "t9"."active_days_28",
-    "t9"."over_sum_70_28d",
-    "t9"."over_count_70_28d",
+    "t9"."bin_sum_1_28d",
+    "t9"."bin_count_1_28d",
+    "t9"."bin_sum_2_28d",
+    "t9"."bin_count_2_28d",
+    "t9"."bin_sum_3_28d",
+    "t9"."bin_count_3_28d",
+    "t9"."bin_sum_4_28d",
+    "t9"."bin_count_4_28d",
+    "t9"."bin_sum_5_28d",
+    "t9"."bin_count_5_28d",
     "t9"."day_excess_70_28d",
-    "t9"."over_sum_85_28d",
-    "t9"."over_count_85_28d",
     "t9"."day_excess_85_28d",
-    "t9"."over_sum_100_28d",
-    "t9"."over_count_100_28d",
     "t9"."day_excess_100_28d",
-    "t9"."over_sum_115_28d",
-    "t9"."over_count_115_28d",
     "t9"."day_excess_115_28d",
-    "t9"."over_sum_130_28d",
-    "t9"."over_count_130_28d",
     "t9"."day_excess_130_28d",
     "t9"."coarse_windows_28d",
     "t9"."share_top_7d",
     "t9"."share_top_28d",
     "t9"."demand_top_day_7d",
-    "t9"."windows_above_70",
     "t9"."days_at_top",
     "t9"."demand_below_top",
     "t9"."hour_peak_28d",
@@ -2255,105 +2182,35 @@ derived_1 AS (
   SELECT
     "t0"."tenant_id",
     "t0"."as_of_hour",
-    "t0"."sid",
-    "t0"."as_of_day",
-    "t0"."day_part",
     "t0"."plan",
-    "t0"."created_hour",
     "t0"."parent_org",
     "t0"."organisation",
     "t0"."segment",
     "t0"."region",
-    "t0"."seats",
     "t0"."mrr",
-    "t0"."renewal_hour",
     "t0"."base_limit",
     "t0"."contract_limit",
     "t0"."window_seconds",
-    "t0"."primary_meter",
-    "t0"."rank",
-    "t0"."price",
     "t0"."demand_7d",
     "t0"."demand_28d",
-    "t0"."demand_30d",
     "t0"."demand_prior_week",
     "t0"."demand_third_week",
-    "t0"."demand_top_day_28d",
     "t0"."windows_7d",
     "t0"."windows_28d",
     "t0"."share_sum_7d",
     "t0"."share_sum_28d",
-    "t0"."windows_at_limit_28d",
     "t0"."active_days_28",
-    "t0"."over_sum_70_28d",
-    "t0"."over_count_70_28d",
-    "t0"."day_excess_70_28d",
-    "t0"."over_sum_85_28d",
-    "t0"."over_count_85_28d",
-    "t0"."day_excess_85_28d",
-    "t0"."over_sum_100_28d",
-    "t0"."over_count_100_28d",
-    "t0"."day_excess_100_28d",
-    "t0"."over_sum_115_28d",
-    "t0"."over_count_115_28d",
-    "t0"."day_excess_115_28d",
-    "t0"."over_sum_130_28d",
-    "t0"."over_count_130_28d",
-    "t0"."day_excess_130_28d",
-    "t0"."coarse_windows_28d",
     "t0"."share_top_7d",
     "t0"."share_top_28d",
     "t0"."demand_top_day_7d",
-    "t0"."windows_above_70",
-    "t0"."days_at_top",
-    "t0"."demand_below_top",
     "t0"."hour_peak_28d",
-    "t0"."hour_peak_sum",
-    "t0"."demand_days",
-    "t0"."demand_of_days",
     "t0"."busy_hours",
-    "t0"."demand_1d",
-    "t0"."demand_moment",
-    "t0"."demand_complete",
-    "t0"."weekday_0",
-    "t0"."weekday_1",
-    "t0"."weekday_2",
-    "t0"."weekday_3",
-    "t0"."weekday_4",
-    "t0"."weekday_5",
-    "t0"."weekday_6",
-    "t0"."blocked_7d",
-    "t0"."blocked_28d",
-    "t0"."blocked_days",
-    "t0"."limit_days",
     "t0"."active_days_7",
-    "t0"."last_event_us",
-    "t0"."seats_newest",
     "t0"."logins_of_7d",
     "t0"."logins_of_28d",
-    "t0"."integrations_newest",
     "t0"."exports_of_28d",
     "t0"."ai_tokens_of_28d",
     "t0"."db_reads_of_28d",
-    "t0"."workflows_of_28d",
-    "t0"."storage_newest",
-    "t0"."storage_before",
-    "t0"."demand_this_hour",
-    "t0"."demand_last_hour",
-    "t0"."demand_24h",
-    "t0"."decisions_28d",
-    "t0"."arms_28d",
-    "t0"."tightened_28d",
-    "t0"."arm_newest",
-    "t0"."friction_newest",
-    "t0"."tickets_now_open",
-    "t0"."tickets_of_28d",
-    "t0"."tickets_urgent_of_28d",
-    "t0"."upgrade_count",
-    "t0"."downgrade_count",
-    "t0"."change_newest",
-    "t0"."interventions_of_28d",
-    "t0"."incident_hours_of_28d",
     "t0"."day_part" + 7.0 AS "span_7d",
     "t0"."day_part" + 28.0 AS "span_28d",
     CASE
@@ -2396,9 +2253,16 @@ derived_1 AS (
       END
       ELSE CASE
         WHEN "t0"."share_sum_28d" > 0.0
-        THEN GREATEST("t0"."over_sum_70_28d" - (
-          "t0"."over_count_70_28d" * 0.7
-        ), 0.0) / "t0"."share_sum_28d"
+        THEN GREATEST(
+          (
+            "t0"."bin_sum_1_28d" + "t0"."bin_sum_2_28d" + "t0"."bin_sum_3_28d" + "t0"."bin_sum_4_28d" + "t0"."bin_sum_5_28d"
+          ) - (
+            (
+              "t0"."bin_count_1_28d" + "t0"."bin_count_2_28d" + "t0"."bin_count_3_28d" + "t0"."bin_count_4_28d" + "t0"."bin_count_5_28d"
+            ) * 0.7
+          ),
+          0.0
+        ) / "t0"."share_sum_28d"
         ELSE CAST(NULL AS DOUBLE)
       END
     END AS "blocked_70",
@@ -2435,9 +2299,16 @@ derived_1 AS (
       END
       ELSE CASE
         WHEN "t0"."share_sum_28d" > 0.0
-        THEN GREATEST("t0"."over_sum_85_28d" - (
-          "t0"."over_count_85_28d" * 0.85
-        ), 0.0) / "t0"."share_sum_28d"
+        THEN GREATEST(
+          (
+            "t0"."bin_sum_2_28d" + "t0"."bin_sum_3_28d" + "t0"."bin_sum_4_28d" + "t0"."bin_sum_5_28d"
+          ) - (
+            (
+              "t0"."bin_count_2_28d" + "t0"."bin_count_3_28d" + "t0"."bin_count_4_28d" + "t0"."bin_count_5_28d"
+            ) * 0.85
+          ),
+          0.0
+        ) / "t0"."share_sum_28d"
         ELSE CAST(NULL AS DOUBLE)
       END
     END AS "blocked_85",
@@ -2474,9 +2345,16 @@ derived_1 AS (
       END
       ELSE CASE
         WHEN "t0"."share_sum_28d" > 0.0
-        THEN GREATEST("t0"."over_sum_100_28d" - (
-          "t0"."over_count_100_28d" * 1.0
-        ), 0.0) / "t0"."share_sum_28d"
+        THEN GREATEST(
+          (
+            "t0"."bin_sum_3_28d" + "t0"."bin_sum_4_28d" + "t0"."bin_sum_5_28d"
+          ) - (
+            (
+              "t0"."bin_count_3_28d" + "t0"."bin_count_4_28d" + "t0"."bin_count_5_28d"
+            ) * 1.0
+          ),
+          0.0
+        ) / "t0"."share_sum_28d"
         ELSE CAST(NULL AS DOUBLE)
       END
     END AS "blocked_100",
@@ -2513,9 +2391,16 @@ derived_1 AS (
       END
       ELSE CASE
         WHEN "t0"."share_sum_28d" > 0.0
-        THEN GREATEST("t0"."over_sum_115_28d" - (
-          "t0"."over_count_115_28d" * 1.15
-        ), 0.0) / "t0"."share_sum_28d"
+        THEN GREATEST(
+          (
+            "t0"."bin_sum_4_28d" + "t0"."bin_sum_5_28d"
+          ) - (
+            (
+              "t0"."bin_count_4_28d" + "t0"."bin_count_5_28d"
+            ) * 1.15
+          ),
+          0.0
+        ) / "t0"."share_sum_28d"
         ELSE CAST(NULL AS DOUBLE)
       END
     END AS "blocked_115",
@@ -2552,8 +2437,8 @@ derived_1 AS (
       END
       ELSE CASE
         WHEN "t0"."share_sum_28d" > 0.0
-        THEN GREATEST("t0"."over_sum_130_28d" - (
-          "t0"."over_count_130_28d" * 1.3
+        THEN GREATEST("t0"."bin_sum_5_28d" - (
+          "t0"."bin_count_5_28d" * 1.3
         ), 0.0) / "t0"."share_sum_28d"
         ELSE CAST(NULL AS DOUBLE)
       END
@@ -2574,12 +2459,16 @@ derived_1 AS (
     END AS "share_top_long_28d",
     CASE
       WHEN "t0"."windows_28d" > 0.0
-      THEN "t0"."windows_at_limit_28d" / "t0"."windows_28d"
+      THEN (
+        "t0"."bin_count_3_28d" + "t0"."bin_count_4_28d" + "t0"."bin_count_5_28d"
+      ) / "t0"."windows_28d"
       ELSE CAST(NULL AS DOUBLE)
     END AS "windows_over_limit_28d",
     CASE
       WHEN "t0"."windows_28d" > 0.0
-      THEN "t0"."windows_above_70" / "t0"."windows_28d"
+      THEN (
+        "t0"."bin_count_1_28d" + "t0"."bin_count_2_28d"
+      ) / "t0"."windows_28d"
       ELSE CAST(NULL AS DOUBLE)
     END AS "windows_near_limit_28d",
     LN(
@@ -2726,107 +2615,22 @@ derived_2 AS (
   SELECT
     "t0"."tenant_id",
     "t0"."as_of_hour",
-    "t0"."sid",
-    "t0"."as_of_day",
-    "t0"."day_part",
     "t0"."plan",
-    "t0"."created_hour",
     "t0"."parent_org",
     "t0"."organisation",
     "t0"."segment",
     "t0"."region",
-    "t0"."seats",
     "t0"."mrr",
-    "t0"."renewal_hour",
     "t0"."base_limit",
     "t0"."contract_limit",
     "t0"."window_seconds",
-    "t0"."primary_meter",
-    "t0"."rank",
-    "t0"."price",
-    "t0"."demand_7d",
-    "t0"."demand_28d",
-    "t0"."demand_30d",
     "t0"."demand_prior_week",
     "t0"."demand_third_week",
-    "t0"."demand_top_day_28d",
     "t0"."windows_7d",
     "t0"."windows_28d",
     "t0"."share_sum_7d",
     "t0"."share_sum_28d",
-    "t0"."windows_at_limit_28d",
-    "t0"."active_days_28",
-    "t0"."over_sum_70_28d",
-    "t0"."over_count_70_28d",
-    "t0"."day_excess_70_28d",
-    "t0"."over_sum_85_28d",
-    "t0"."over_count_85_28d",
-    "t0"."day_excess_85_28d",
-    "t0"."over_sum_100_28d",
-    "t0"."over_count_100_28d",
-    "t0"."day_excess_100_28d",
-    "t0"."over_sum_115_28d",
-    "t0"."over_count_115_28d",
-    "t0"."day_excess_115_28d",
-    "t0"."over_sum_130_28d",
-    "t0"."over_count_130_28d",
-    "t0"."day_excess_130_28d",
-    "t0"."coarse_windows_28d",
-    "t0"."share_top_7d",
-    "t0"."share_top_28d",
-    "t0"."demand_top_day_7d",
-    "t0"."windows_above_70",
-    "t0"."days_at_top",
-    "t0"."demand_below_top",
     "t0"."hour_peak_28d",
-    "t0"."hour_peak_sum",
-    "t0"."demand_days",
-    "t0"."demand_of_days",
-    "t0"."busy_hours",
-    "t0"."demand_1d",
-    "t0"."demand_moment",
-    "t0"."demand_complete",
-    "t0"."weekday_0",
-    "t0"."weekday_1",
-    "t0"."weekday_2",
-    "t0"."weekday_3",
-    "t0"."weekday_4",
-    "t0"."weekday_5",
-    "t0"."weekday_6",
-    "t0"."blocked_7d",
-    "t0"."blocked_28d",
-    "t0"."blocked_days",
-    "t0"."limit_days",
-    "t0"."active_days_7",
-    "t0"."last_event_us",
-    "t0"."seats_newest",
-    "t0"."logins_of_7d",
-    "t0"."logins_of_28d",
-    "t0"."integrations_newest",
-    "t0"."exports_of_28d",
-    "t0"."ai_tokens_of_28d",
-    "t0"."db_reads_of_28d",
-    "t0"."workflows_of_28d",
-    "t0"."storage_newest",
-    "t0"."storage_before",
-    "t0"."demand_this_hour",
-    "t0"."demand_last_hour",
-    "t0"."demand_24h",
-    "t0"."decisions_28d",
-    "t0"."arms_28d",
-    "t0"."tightened_28d",
-    "t0"."arm_newest",
-    "t0"."friction_newest",
-    "t0"."tickets_now_open",
-    "t0"."tickets_of_28d",
-    "t0"."tickets_urgent_of_28d",
-    "t0"."upgrade_count",
-    "t0"."downgrade_count",
-    "t0"."change_newest",
-    "t0"."interventions_of_28d",
-    "t0"."incident_hours_of_28d",
-    "t0"."span_7d",
-    "t0"."span_28d",
     "t0"."day_limit",
     "t0"."blocked_70",
     "t0"."blocked_85",
@@ -2834,7 +2638,6 @@ derived_2 AS (
     "t0"."blocked_115",
     "t0"."blocked_130",
     "t0"."coarse",
-    "t0"."share_top_long_28d",
     "t0"."windows_over_limit_28d",
     "t0"."windows_near_limit_28d",
     "t0"."demand_p95_28d",
@@ -2973,115 +2776,21 @@ derived_3 AS (
   SELECT
     "t0"."tenant_id",
     "t0"."as_of_hour",
-    "t0"."sid",
-    "t0"."as_of_day",
-    "t0"."day_part",
     "t0"."plan",
-    "t0"."created_hour",
     "t0"."parent_org",
     "t0"."organisation",
     "t0"."segment",
     "t0"."region",
-    "t0"."seats",
     "t0"."mrr",
-    "t0"."renewal_hour",
     "t0"."base_limit",
     "t0"."contract_limit",
     "t0"."window_seconds",
-    "t0"."primary_meter",
-    "t0"."rank",
-    "t0"."price",
-    "t0"."demand_7d",
-    "t0"."demand_28d",
-    "t0"."demand_30d",
-    "t0"."demand_prior_week",
-    "t0"."demand_third_week",
-    "t0"."demand_top_day_28d",
-    "t0"."windows_7d",
-    "t0"."windows_28d",
-    "t0"."share_sum_7d",
-    "t0"."share_sum_28d",
-    "t0"."windows_at_limit_28d",
-    "t0"."active_days_28",
-    "t0"."over_sum_70_28d",
-    "t0"."over_count_70_28d",
-    "t0"."day_excess_70_28d",
-    "t0"."over_sum_85_28d",
-    "t0"."over_count_85_28d",
-    "t0"."day_excess_85_28d",
-    "t0"."over_sum_100_28d",
-    "t0"."over_count_100_28d",
-    "t0"."day_excess_100_28d",
-    "t0"."over_sum_115_28d",
-    "t0"."over_count_115_28d",
-    "t0"."day_excess_115_28d",
-    "t0"."over_sum_130_28d",
-    "t0"."over_count_130_28d",
-    "t0"."day_excess_130_28d",
-    "t0"."coarse_windows_28d",
-    "t0"."share_top_7d",
-    "t0"."share_top_28d",
-    "t0"."demand_top_day_7d",
-    "t0"."windows_above_70",
-    "t0"."days_at_top",
-    "t0"."demand_below_top",
-    "t0"."hour_peak_28d",
-    "t0"."hour_peak_sum",
-    "t0"."demand_days",
-    "t0"."demand_of_days",
-    "t0"."busy_hours",
-    "t0"."demand_1d",
-    "t0"."demand_moment",
-    "t0"."demand_complete",
-    "t0"."weekday_0",
-    "t0"."weekday_1",
-    "t0"."weekday_2",
-    "t0"."weekday_3",
-    "t0"."weekday_4",
-    "t0"."weekday_5",
-    "t0"."weekday_6",
-    "t0"."blocked_7d",
-    "t0"."blocked_28d",
-    "t0"."blocked_days",
-    "t0"."limit_days",
-    "t0"."active_days_7",
-    "t0"."last_event_us",
-    "t0"."seats_newest",
-    "t0"."logins_of_7d",
-    "t0"."logins_of_28d",
-    "t0"."integrations_newest",
-    "t0"."exports_of_28d",
-    "t0"."ai_tokens_of_28d",
-    "t0"."db_reads_of_28d",
-    "t0"."workflows_of_28d",
-    "t0"."storage_newest",
-    "t0"."storage_before",
-    "t0"."demand_this_hour",
-    "t0"."demand_last_hour",
-    "t0"."demand_24h",
-    "t0"."decisions_28d",
-    "t0"."arms_28d",
-    "t0"."tightened_28d",
-    "t0"."arm_newest",
-    "t0"."friction_newest",
-    "t0"."tickets_now_open",
-    "t0"."tickets_of_28d",
-    "t0"."tickets_urgent_of_28d",
-    "t0"."upgrade_count",
-    "t0"."downgrade_count",
-    "t0"."change_newest",
-    "t0"."interventions_of_28d",
-    "t0"."incident_hours_of_28d",
-    "t0"."span_7d",
-    "t0"."span_28d",
-    "t0"."day_limit",
     "t0"."blocked_70",
     "t0"."blocked_85",
     "t0"."blocked_100",
     "t0"."blocked_115",
     "t0"."blocked_130",
     "t0"."coarse",
-    "t0"."share_top_long_28d",
     "t0"."windows_over_limit_28d",
     "t0"."windows_near_limit_28d",
     "t0"."demand_p95_28d",
@@ -3117,8 +2826,6 @@ derived_3 AS (
     "t0"."tickets_urgent_28d",
     "t0"."interventions_28d",
     "t0"."incident_hours_28d",
-    "t0"."demand_mean_7",
-    "t0"."demand_mean_28",
     "t0"."share_peak_7d",
     "t0"."share_peak_28d",
     "t0"."predicted_blocked_28d",
@@ -3217,115 +2924,21 @@ derived_4 AS (
   SELECT
     "t0"."tenant_id",
     "t0"."as_of_hour",
-    "t0"."sid",
-    "t0"."as_of_day",
-    "t0"."day_part",
     "t0"."plan",
-    "t0"."created_hour",
     "t0"."parent_org",
     "t0"."organisation",
     "t0"."segment",
     "t0"."region",
-    "t0"."seats",
     "t0"."mrr",
-    "t0"."renewal_hour",
     "t0"."base_limit",
     "t0"."contract_limit",
     "t0"."window_seconds",
-    "t0"."primary_meter",
-    "t0"."rank",
-    "t0"."price",
-    "t0"."demand_7d",
-    "t0"."demand_28d",
-    "t0"."demand_30d",
-    "t0"."demand_prior_week",
-    "t0"."demand_third_week",
-    "t0"."demand_top_day_28d",
-    "t0"."windows_7d",
-    "t0"."windows_28d",
-    "t0"."share_sum_7d",
-    "t0"."share_sum_28d",
-    "t0"."windows_at_limit_28d",
-    "t0"."active_days_28",
-    "t0"."over_sum_70_28d",
-    "t0"."over_count_70_28d",
-    "t0"."day_excess_70_28d",
-    "t0"."over_sum_85_28d",
-    "t0"."over_count_85_28d",
-    "t0"."day_excess_85_28d",
-    "t0"."over_sum_100_28d",
-    "t0"."over_count_100_28d",
-    "t0"."day_excess_100_28d",
-    "t0"."over_sum_115_28d",
-    "t0"."over_count_115_28d",
-    "t0"."day_excess_115_28d",
-    "t0"."over_sum_130_28d",
-    "t0"."over_count_130_28d",
-    "t0"."day_excess_130_28d",
-    "t0"."coarse_windows_28d",
-    "t0"."share_top_7d",
-    "t0"."share_top_28d",
-    "t0"."demand_top_day_7d",
-    "t0"."windows_above_70",
-    "t0"."days_at_top",
-    "t0"."demand_below_top",
-    "t0"."hour_peak_28d",
-    "t0"."hour_peak_sum",
-    "t0"."demand_days",
-    "t0"."demand_of_days",
-    "t0"."busy_hours",
-    "t0"."demand_1d",
-    "t0"."demand_moment",
-    "t0"."demand_complete",
-    "t0"."weekday_0",
-    "t0"."weekday_1",
-    "t0"."weekday_2",
-    "t0"."weekday_3",
-    "t0"."weekday_4",
-    "t0"."weekday_5",
-    "t0"."weekday_6",
-    "t0"."blocked_7d",
-    "t0"."blocked_28d",
-    "t0"."blocked_days",
-    "t0"."limit_days",
-    "t0"."active_days_7",
-    "t0"."last_event_us",
-    "t0"."seats_newest",
-    "t0"."logins_of_7d",
-    "t0"."logins_of_28d",
-    "t0"."integrations_newest",
-    "t0"."exports_of_28d",
-    "t0"."ai_tokens_of_28d",
-    "t0"."db_reads_of_28d",
-    "t0"."workflows_of_28d",
-    "t0"."storage_newest",
-    "t0"."storage_before",
-    "t0"."demand_this_hour",
-    "t0"."demand_last_hour",
-    "t0"."demand_24h",
-    "t0"."decisions_28d",
-    "t0"."arms_28d",
-    "t0"."tightened_28d",
-    "t0"."arm_newest",
-    "t0"."friction_newest",
-    "t0"."tickets_now_open",
-    "t0"."tickets_of_28d",
-    "t0"."tickets_urgent_of_28d",
-    "t0"."upgrade_count",
-    "t0"."downgrade_count",
-    "t0"."change_newest",
-    "t0"."interventions_of_28d",
-    "t0"."incident_hours_of_28d",
-    "t0"."span_7d",
-    "t0"."span_28d",
-    "t0"."day_limit",
     "t0"."blocked_70",
     "t0"."blocked_85",
     "t0"."blocked_100",
     "t0"."blocked_115",
     "t0"."blocked_130",
     "t0"."coarse",
-    "t0"."share_top_long_28d",
     "t0"."windows_over_limit_28d",
     "t0"."windows_near_limit_28d",
     "t0"."demand_p95_28d",
@@ -3361,8 +2974,6 @@ derived_4 AS (
     "t0"."tickets_urgent_28d",
     "t0"."interventions_28d",
     "t0"."incident_hours_28d",
-    "t0"."demand_mean_7",
-    "t0"."demand_mean_28",
     "t0"."share_peak_7d",
     "t0"."share_peak_28d",
     "t0"."predicted_blocked_28d",

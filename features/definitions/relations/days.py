@@ -36,6 +36,9 @@ _SUMS = {
     "db_reads": "db.reads",
 }
 
+#: Share bins 5 to 7 are told apart by no arm of the default grid.
+_BINS: dict[str, tuple[int, ...]] = {"1": (1,), "2": (2,), "3": (3,), "4": (4,), "5": (5, 6, 7)}
+
 #: Columns that add up over meters, arrivals and days.
 SUM_COLUMNS = (
     "demand",
@@ -45,20 +48,19 @@ SUM_COLUMNS = (
     "windows",
     "coarse",
     "share_sum",
-    *(f"over_sum_{edge}" for edge in (70, 85, 100, 115, 130)),
-    *(f"over_count_{edge}" for edge in (70, 85, 100, 115, 130)),
+    *(f"bin_sum_{each}" for each in _BINS),
+    *(f"bin_count_{each}" for each in _BINS),
 )
 #: Columns of which the largest counts.
 MAX_COLUMNS = ("hour_peak", "workflows", "last_at_us", "share_peak", *_GAUGES)
 
 
-def _over(rows: Any, column: str, first_bin: int) -> Any:
-    """Sum of the histogram columns from ``first_bin`` up."""
-    bins = [real(rows[f"{column}_{i}"]) for i in range(first_bin, 8)]
-    total_over = bins[0]
-    for each in bins[1:]:
-        total_over = total_over + each
-    return total_over
+def _binned(rows: Any, column: str, bins: tuple[int, ...]) -> Any:
+    """Sum of histogram columns, as float64."""
+    first, *others = (rows[f"{column}_{each}"] for each in bins)
+    for other in others:
+        first = first + other
+    return real(first).sum()
 
 
 def _aggregates(rows: Any) -> dict[str, Any]:
@@ -74,20 +76,18 @@ def _aggregates(rows: Any) -> dict[str, Any]:
         "coarse": real(rows.coarse_count).sum(),
         "share_sum": rows.share_sum.sum(),
     }
-    edges = enumerate((70, 85, 100, 115, 130), start=1)
-    for first_bin, edge in edges:
-        wide[f"over_sum_{edge}"] = _over(rows, "share_sum", first_bin).sum()
-        wide[f"over_count_{edge}"] = _over(rows, "share_count", first_bin).sum()
+    for name, bins in _BINS.items():
+        wide[f"bin_sum_{name}"] = _binned(rows, "share_sum", bins)
+        wide[f"bin_count_{name}"] = _binned(rows, "share_count", bins)
     wide |= {
         "hour_peak": largest(rows.hour_peak, primary),
         "workflows": largest(rows.quantity_max, rows.meter == "workflows.concurrent"),
         "last_at_us": largest(rows.last_at_us, active),
         "share_peak": rows.share_peak.max(),
     }
-    for name, meter in _GAUGES.items():
-        packed = packed_in_day(rows.last_value, rows.last_at_us, rows.event_day)
-        wide[name] = largest(packed, rows.meter == meter)
-    return wide
+    return wide | {
+        name: largest(rows.gauge, rows.meter == meter) for name, meter in _GAUGES.items()
+    }
 
 
 def _closed(subject: Any, stages: Stages) -> Any:
@@ -101,6 +101,7 @@ def _closed(subject: Any, stages: Stages) -> Any:
         )
     )
     tiles = tiles.join(mains, "tenant_id")
+    tiles = tiles.mutate(gauge=packed_in_day(tiles.last_value, tiles.last_at_us, tiles.event_day))
     folded = tiles.group_by("tenant_id", "primary_meter", "event_day", "arrival_day").aggregate(
         **_aggregates(tiles)
     )
@@ -140,7 +141,10 @@ def _today(subject: Any) -> Any:
             & (row.event_day >= row.arrival_day - WINDOW_DAYS)
         )
     )
-    met = met.mutate(age=met.arrival_day - met.event_day)
+    met = met.mutate(
+        age=met.arrival_day - met.event_day,
+        gauge=packed_in_day(met.last_value, met.last_at_us, met.event_day),
+    )
     folded = met.group_by("sid", "age").aggregate(**_aggregates(met))
     return folded.select("sid", *SUM_COLUMNS, *MAX_COLUMNS, "age")
 

@@ -70,8 +70,9 @@ def _history(argv: list[str]) -> int:
     history.truth.write(beside)
     saved.save(beside, history.world, history.exporter)
     if not asked.quiet:
+        tenants = history.world.population.arrived(end)
         _say(
-            f"\n{history.world.population.arrived(end)} tenants until {instant(end)} in {asked.out} "
+            f"\n{tenants} tenants until {instant(end)} in {asked.out} "
             f"({time.perf_counter() - began:.1f} s); state and truth in {beside}\n"
         )
     return 0

@@ -36,7 +36,7 @@ class ProductFailed(RuntimeError):
 
 
 def _run(command: Sequence[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         tail = "\n".join(done.stderr.strip().splitlines()[-5:])
         raise ProductFailed(f"{' '.join(command)} ended with {done.returncode}: {tail}")

@@ -8,6 +8,7 @@ import click
 
 from commands.moment import moment
 from commands.signing_off import at_option, author_option, reason_option
+from flyball.experiment import Experiment
 from flyball.home import Home
 from flyball.instant import format_instant
 from ledger.people import ExperimentRun
@@ -44,7 +45,11 @@ def start(
 ) -> None:
     """Start experiment NAME; a name is used once."""
     from ledger.sqlite_ledger import open_ledger
+    from serving.settings import load_settings
 
+    arms = load_settings(home.settings).decisions.grid.arms
+    asked = Experiment(name=name, secret=bytes(16), epsilon=epsilon, holdout_share=holdout)
+    asked.check_arms(len(arms))
     with open_ledger(home) as ledger:
         run = ledger.start_experiment(
             name,

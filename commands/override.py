@@ -9,7 +9,7 @@ import click
 from commands.moment import expiry, moment
 from commands.signing_off import at_option, author_option, reason_option
 from flyball.arm import NEUTRAL
-from flyball.errors import NotFound
+from flyball.errors import InvalidInput, NotFound
 from flyball.home import Home
 from flyball.instant import format_instant
 from flyball.override import Override, OverrideKind
@@ -66,12 +66,11 @@ def put(
     at: str | None,
 ) -> None:
     """Override TENANT (its id or an alias) until --expires."""
-    from ledger.fields import arm_hundredths
     from ledger.sqlite_ledger import open_ledger, read_ledger
 
     now_us = moment(at)
     expires_us = expiry(expires, now_us)
-    chosen = None if arm is None else arm_hundredths(arm, "arm")
+    chosen = None if arm is None else _on_grid(home, arm)
     read_ledger(home).close()
     with open_ledger(home) as ledger:
         tenant_id = ledger.resolve(tenant)
@@ -140,6 +139,22 @@ def end(home: Home, *, override_id: str, reason: str, author: str, at: str | Non
     with open_ledger(home) as ledger:
         ended = ledger.end_override(override_id, author=author, now_us=moment(at), reason=reason)
     click.echo(f"{ended.override_id}: ended for {ended.tenant_id}.")
+
+
+def _on_grid(home: Home, text: str) -> int:
+    from ledger.fields import arm_hundredths
+    from serving.settings import load_settings
+
+    arm = arm_hundredths(text, "arm")
+    arms = load_settings(home.settings).decisions.grid.arms
+    if arm not in arms:
+        raise InvalidInput(
+            f"arm {text[:16]} is not on the grid.",
+            f"Choose one of {', '.join(f'{a / NEUTRAL:.2f}' for a in arms)}.",
+            field="arm",
+            code="bad_arm",
+        )
+    return arm
 
 
 def _what(override: Override) -> str:

@@ -46,7 +46,7 @@ class Training:
     effect_mean, effect_sd, effect_trust:
         [S+1, A, 3], [S+1, A, 3] and [S+1, A]; see :func:`training.export.effects.effects_graph`.
     sample:
-        [k, F] rows to take golden rows from (k ≥ 1, no infinities); NaN is missing.
+        [k, F] rows to take golden rows from (k ≥ 1); NaN is missing, and so is an infinity there.
     """
 
     version: str
@@ -149,7 +149,8 @@ def _manifest(training: Training) -> Manifest:
 def _golden(scorer: Scorer, training: Training) -> Golden:
     sample = np.asarray(training.sample, dtype=np.float32)
     picked = np.linspace(0, len(sample) - 1, min(GOLDEN_ROWS, len(sample))).astype(np.int64)
-    x = np.ascontiguousarray(sample[picked])
+    # JSON has no infinities.
+    x = np.where(np.isinf(sample[picked]), np.float32(np.nan), sample[picked])
     rows, arms = len(x), len(training.arms)
     segment = np.arange(rows, dtype=np.int64) % (len(training.segments) + 1)
     dose = np.linspace(-0.2, 0.3, rows * arms, dtype=np.float32).reshape(rows, arms)
@@ -173,5 +174,3 @@ def _check(training: Training) -> None:
     sample = np.asarray(training.sample, dtype=np.float32)
     if sample.ndim != 2 or sample.shape[1] != len(training.features) or not len(sample):
         raise InvalidInput("The sample needs rows with one value a feature.", field="sample")
-    if np.isinf(sample).any():
-        raise InvalidInput("The sample must not hold infinities.", field="sample")

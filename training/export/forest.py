@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -86,7 +87,7 @@ def _tree(model: FittedOutcome, root: Mapping[str, Any]) -> Tree:
 def _split(model: FittedOutcome, raw: Mapping[str, Any]) -> tuple[int, float, bool]:
     if raw["decision_type"] != "<=":
         raise _unsupported(model, "categorical splits")
-    threshold = float(raw["threshold"])
+    threshold = _unclamped(float(raw["threshold"]))
     missing = str(raw["missing_type"])
     if missing == "NaN":
         return int(raw["split_feature"]), threshold, bool(raw["default_left"])
@@ -94,6 +95,12 @@ def _split(model: FittedOutcome, raw: Mapping[str, Any]) -> tuple[int, float, bo
         # Training saw no missing value here: LightGBM then reads NaN as 0.
         return int(raw["split_feature"]), threshold, threshold >= 0.0
     raise _unsupported(model, f"missing values of type {missing} (zero_as_missing)")
+
+
+def _unclamped(threshold: float) -> float:
+    # The model dump writes an infinite threshold (all present values on one side, missing ones on
+    # the other) as 1e300, which would send an infinite input to the other side.
+    return math.copysign(math.inf, threshold) if abs(threshold) >= 1e300 else threshold
 
 
 def _unsupported(model: FittedOutcome, what: str) -> InvalidInput:

@@ -75,6 +75,6 @@ def threshold_rows(
 def _around(threshold: float) -> tuple[float, float, float]:
     with np.errstate(over="ignore"):
         middle = np.float32(threshold)
-    below = np.nextafter(middle, np.float32(-np.inf))
-    above = np.nextafter(middle, np.float32(np.inf))
+        below = np.nextafter(middle, np.float32(-np.inf))
+        above = np.nextafter(middle, np.float32(np.inf))
     return float(below), float(middle), float(above)

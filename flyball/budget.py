@@ -30,10 +30,12 @@ def extra_requests(outlook: Outlook, arm: int) -> float:
     """
     if arm <= NEUTRAL:
         return 0.0
+    demand = outlook.demand_per_period
     effect = outlook.effects.get(arm)
     dose = None if effect is None else effect.dose
-    share = (arm - NEUTRAL) / arm if dose is None else max(0.0, -dose)
-    return share * max(0.0, outlook.demand_per_period)
+    if dose is None:
+        dose = (NEUTRAL - arm) / arm
+    return -dose * demand if dose < 0.0 < demand else 0.0
 
 
 class Budgets:

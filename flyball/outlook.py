@@ -134,7 +134,8 @@ def is_felt(effect: ArmEffect) -> bool:
     """Whether the arm is known to have an effect that a tenant could notice."""
     if effect.trust is Trust.NONE:
         return False
-    return effect.dose is None or abs(effect.dose) >= LEAST_DOSE
+    dose = effect.dose
+    return dose is None or dose >= LEAST_DOSE or dose <= -LEAST_DOSE
 
 
 def _shifted(hazard: float, effect: Estimate | None) -> float:

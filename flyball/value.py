@@ -18,6 +18,7 @@ adds is not credited with contacts saved, since that would pay for relaxing with
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 from flyball.arm import NEUTRAL
@@ -54,11 +55,7 @@ def lasting_months(
     >>> round(lasting_months(0.0, period_days=7, horizon_weeks=52, discount_per_year=0.0), 2)
     11.96
     """
-    periods = max(1, round(horizon_weeks * 7 / period_days))
-    ratio = (1.0 + discount_per_year) ** (-period_days / DAYS_PER_YEAR)
-    ratio *= 1.0 - min(1.0, max(0.0, hazard))
-    total = float(periods) if ratio >= 1.0 else (1.0 - ratio**periods) / (1.0 - ratio)
-    return total * period_days / DAYS_PER_MONTH
+    return _lasting(hazard, _horizon(period_days, horizon_weeks, discount_per_year))
 
 
 def worth_of(
@@ -84,10 +81,9 @@ def worth_of(
     mrr, gain, loss = money.mrr_minor, money.upgrade_gain_minor, money.downgrade_loss_minor
     if mrr is None or gain is None or loss is None:
         return Reason.NO_REVENUE
-    until_churn = economics.margin * _months(hazards.churn, economics, period_days)
-    until_either = economics.margin * _months(
-        hazards.churn + hazards.upgrade, economics, period_days
-    )
+    horizon = _horizon(period_days, economics.value_horizon_weeks, economics.discount_per_year)
+    until_churn = economics.margin * _lasting(hazards.churn, horizon)
+    until_either = economics.margin * _lasting(hazards.churn + hazards.upgrade, horizon)
     return Worth(
         upgrade=gain * until_either,
         downgrade=loss * until_churn,
@@ -106,15 +102,18 @@ def arm_advantage(worth: Worth, outlook: Outlook, effect: ArmEffect) -> Estimate
     cost = extra_requests(outlook, effect.arm) * worth.request + _contacts(effect) * worth.contact
     if not is_felt(effect):
         return Estimate(-cost, 0.0)
-    up, down, churn = effect.upgrade or NO_EFFECT, effect.downgrade or NO_EFFECT, effect.churn
-    churn = churn or NO_EFFECT
-    mean = up.mean * worth.upgrade - down.mean * worth.downgrade - churn.mean * worth.churn
-    sd = math.sqrt(
-        (up.sd * worth.upgrade) ** 2
-        + (down.sd * worth.downgrade) ** 2
-        + (churn.sd * worth.churn) ** 2
-    )
-    return Estimate(mean - cost, sd)
+    mean, variance = -cost, 0.0
+    up, down, churn = effect.upgrade, effect.downgrade, effect.churn
+    if up is not None:
+        mean += up.mean * worth.upgrade
+        variance += (up.sd * worth.upgrade) ** 2
+    if down is not None:
+        mean -= down.mean * worth.downgrade
+        variance += (down.sd * worth.downgrade) ** 2
+    if churn is not None:
+        mean -= churn.mean * worth.churn
+        variance += (churn.sd * worth.churn) ** 2
+    return Estimate(mean, math.sqrt(variance))
 
 
 def advantage(
@@ -150,13 +149,27 @@ def has_evidence(effect: ArmEffect) -> bool:
     return effect.trust is not Trust.NONE and effect.churn is not None
 
 
-def _months(hazard: float, economics: Economics, period_days: int) -> float:
-    return lasting_months(
-        hazard,
-        period_days=period_days,
-        horizon_weeks=economics.value_horizon_weeks,
-        discount_per_year=economics.discount_per_year,
+class _Horizon(NamedTuple):
+    periods: int
+    discount: float
+    months_per_period: float
+
+
+@lru_cache(maxsize=64)
+def _horizon(period_days: int, horizon_weeks: int, discount_per_year: float) -> _Horizon:
+    return _Horizon(
+        periods=max(1, round(horizon_weeks * 7 / period_days)),
+        discount=(1.0 + discount_per_year) ** (-period_days / DAYS_PER_YEAR),
+        months_per_period=period_days / DAYS_PER_MONTH,
     )
+
+
+def _lasting(hazard: float, horizon: _Horizon) -> float:
+    periods, ratio, months = horizon
+    if hazard > 0.0:
+        ratio *= 1.0 - hazard if hazard < 1.0 else 0.0
+    total = float(periods) if ratio >= 1.0 else (1.0 - ratio**periods) / (1.0 - ratio)
+    return total * months
 
 
 def _contacts(effect: ArmEffect) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 from flyball.arm import NEUTRAL
@@ -48,21 +49,23 @@ class Value:
             return stay(worth)
         best_arm, best_bound, best = NEUTRAL, 0.0, None
         evidence = False
-        for arm in sorted(view.arms, key=_distance):
+        for arm in _nearest_first(view.arms):
             effect = outlook.effects.get(arm)
             if arm == NEUTRAL or effect is None or not has_evidence(effect):
                 continue
             evidence = True
             advantage = arm_advantage(worth, outlook, effect)
             bound = advantage.mean - self.caution * advantage.sd
-            # A NaN never wins: the comparison is false.
-            if bound > best_bound and math.isfinite(bound):
+            # NaN never wins, because comparing it is false; neither must infinity.
+            if best_bound < bound < math.inf:
                 best_arm, best_bound, best = arm, bound, advantage
         return _proposal(best_arm, best, evidence=evidence)
 
 
-def _distance(arm: int) -> tuple[int, int]:
-    return (abs(arm - NEUTRAL), -arm)
+@lru_cache(maxsize=1_024)
+def _nearest_first(arms: tuple[int, ...]) -> tuple[int, ...]:
+    """So that of two arms worth the same the one nearer to 100 is met first, and kept."""
+    return tuple(sorted(arms, key=lambda arm: (abs(arm - NEUTRAL), -arm)))
 
 
 def _proposal(arm: int, advantage: Estimate | None, *, evidence: bool) -> Proposal:

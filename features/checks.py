@@ -110,13 +110,13 @@ def check_live_equals_offline(history: History, as_of_hours: Sequence[int]) -> N
         keys = zip(batch["tenant_id"].to_pylist(), batch["as_of_hour"].to_pylist(), strict=True)
         same = batch.filter(pa.array([key in wanted for key in keys]))
         columns = differing(live, same)
-        assert not columns, f"live differs from offline at hour {hour} in {columns}"  # noqa: S101
+        assert not columns, f"live differs from offline at hour {hour} in {columns}"
 
 
 def _unchanged(history: History, as_of_hour: int, change: Callable[[Any], None]) -> None:
     spine = [(tenant, as_of_hour) for tenant in history.tenants]
     columns = differing(table_of(history, spine), table_of(history, spine, change))
-    assert not columns, f"{change.__name__} at hour {as_of_hour} changed {columns}"  # noqa: S101
+    assert not columns, f"{change.__name__} at hour {as_of_hour} changed {columns}"
 
 
 def _refold(connection: Any) -> None:

@@ -94,7 +94,7 @@ for _each in range(7):
 
 
 @feature(unit="1", window="28d", null="no demand")
-def weekday_strength_28d(  # noqa: PLR0917
+def weekday_strength_28d(
     weekday_0: Expr,
     weekday_1: Expr,
     weekday_2: Expr,

@@ -17,234 +17,172 @@ WITH numbered_spine AS (
 ),
 account_then AS (
   SELECT
-    "t9".*
-    EXCLUDE ("version", "tenant_id", "known_hour", "as_of_hour", "effective_hour")
+    "t7"."sid",
+    "t7"."plan",
+    "t7"."created_hour",
+    "t7"."parent_org",
+    "t7"."organisation",
+    "t7"."segment",
+    "t7"."region",
+    "t7"."seats",
+    "t7"."mrr",
+    "t7"."renewal_hour",
+    "t7"."base_limit",
+    "t7"."contract_limit",
+    "t7"."window_seconds",
+    "t7"."primary_meter"
   FROM (
     SELECT
-      "t8".*
-      EXCLUDE ("newest")
+      "t6"."sid",
+      "t6"."tenant_id",
+      "t6"."as_of_hour",
+      "t6"."effective_hour",
+      "t6"."known_hour",
+      "t6"."version",
+      "t6"."plan",
+      "t6"."created_hour",
+      "t6"."parent_org",
+      "t6"."organisation",
+      "t6"."segment",
+      "t6"."region",
+      "t6"."seats",
+      "t6"."mrr",
+      "t6"."renewal_hour",
+      "t6"."base_limit",
+      "t6"."contract_limit",
+      "t6"."window_seconds",
+      "t6"."primary_meter",
+      ROW_NUMBER() OVER (
+        PARTITION BY "t6"."sid"
+        ORDER BY "t6"."effective_hour" DESC, "t6"."version" DESC, "t6"."known_hour" DESC
+        ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+      ) - 1 AS "newest"
+    FROM (
+      SELECT
+        *
+      FROM (
+        SELECT
+          "t4"."sid",
+          "t4"."tenant_id",
+          "t4"."as_of_hour",
+          "t2"."effective_hour",
+          "t2"."known_hour",
+          "t2"."version",
+          "t2"."plan",
+          "t2"."created_hour",
+          "t2"."parent_org",
+          "t2"."organisation",
+          "t2"."segment",
+          "t2"."region",
+          "t2"."seats",
+          "t2"."mrr",
+          "t2"."renewal_hour",
+          "t2"."base_limit",
+          "t2"."contract_limit",
+          "t2"."window_seconds",
+          "t2"."primary_meter"
+        FROM (
+          SELECT
+            "t0"."sid",
+            "t0"."tenant_id",
+            "t0"."as_of_hour"
+          FROM "numbered_spine" AS "t0"
+        ) AS "t4"
+        INNER JOIN "account" AS "t2"
+          ON "t4"."tenant_id" = "t2"."tenant_id"
+      ) AS "t5"
+      WHERE
+        "t5"."effective_hour" < "t5"."as_of_hour"
+        AND "t5"."known_hour" < "t5"."as_of_hour"
+    ) AS "t6"
+  ) AS "t7"
+  WHERE
+    "t7"."newest" = 0
+),
+plan_then AS (
+  SELECT
+    "t10"."sid",
+    "t10"."rank",
+    "t10"."price"
+  FROM (
+    SELECT
+      "t9"."sid",
+      "t9"."plan",
+      "t9"."as_of_hour",
+      "t9"."effective_hour",
+      "t9"."known_hour",
+      "t9"."version",
+      "t9"."rank",
+      "t9"."price",
+      ROW_NUMBER() OVER (
+        PARTITION BY "t9"."sid"
+        ORDER BY "t9"."effective_hour" DESC, "t9"."version" DESC, "t9"."known_hour" DESC
+        ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+      ) - 1 AS "newest"
     FROM (
       SELECT
         *
       FROM (
         SELECT
           "t6"."sid",
-          "t6"."tenant_id",
-          "t6"."as_of_hour",
-          "t6"."effective_hour",
-          "t6"."known_hour",
-          "t6"."version",
           "t6"."plan",
-          "t6"."created_hour",
-          "t6"."parent_org",
-          "t6"."organisation",
-          "t6"."segment",
-          "t6"."region",
-          "t6"."seats",
-          "t6"."mrr",
-          "t6"."renewal_hour",
-          "t6"."base_limit",
-          "t6"."contract_limit",
-          "t6"."window_seconds",
-          "t6"."primary_meter",
-          ROW_NUMBER() OVER (
-            PARTITION BY "t6"."sid"
-            ORDER BY "t6"."effective_hour" DESC, "t6"."version" DESC, "t6"."known_hour" DESC
-            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-          ) - 1 AS "newest"
+          "t7"."as_of_hour",
+          "t3"."effective_hour",
+          "t3"."known_hour",
+          "t3"."version",
+          "t3"."rank",
+          "t3"."price"
         FROM (
           SELECT
-            *
-          FROM (
-            SELECT
-              "t4"."sid",
-              "t4"."tenant_id",
-              "t4"."as_of_hour",
-              "t2"."effective_hour",
-              "t2"."known_hour",
-              "t2"."version",
-              "t2"."plan",
-              "t2"."created_hour",
-              "t2"."parent_org",
-              "t2"."organisation",
-              "t2"."segment",
-              "t2"."region",
-              "t2"."seats",
-              "t2"."mrr",
-              "t2"."renewal_hour",
-              "t2"."base_limit",
-              "t2"."contract_limit",
-              "t2"."window_seconds",
-              "t2"."primary_meter"
-            FROM (
-              SELECT
-                "t0"."sid",
-                "t0"."tenant_id",
-                "t0"."as_of_hour"
-              FROM "numbered_spine" AS "t0"
-            ) AS "t4"
-            INNER JOIN "account" AS "t2"
-              ON "t4"."tenant_id" = "t2"."tenant_id"
-          ) AS "t5"
-          WHERE
-            "t5"."effective_hour" < "t5"."as_of_hour"
-            AND "t5"."known_hour" < "t5"."as_of_hour"
+            "t0"."sid",
+            "t0"."plan"
+          FROM "account_then" AS "t0"
         ) AS "t6"
-      ) AS "t7"
-      WHERE
-        "t7"."newest" = 0
-    ) AS "t8"
-  ) AS "t9"
-),
-plan_then AS (
-  SELECT
-    "t12"."sid",
-    "t12"."rank",
-    "t12"."price"
-  FROM (
-    SELECT
-      "t11".*
-      EXCLUDE ("newest")
-    FROM (
-      SELECT
-        *
-      FROM (
-        SELECT
-          "t9"."sid",
-          "t9"."plan",
-          "t9"."as_of_hour",
-          "t9"."effective_hour",
-          "t9"."known_hour",
-          "t9"."version",
-          "t9"."rank",
-          "t9"."price",
-          ROW_NUMBER() OVER (
-            PARTITION BY "t9"."sid"
-            ORDER BY "t9"."effective_hour" DESC, "t9"."version" DESC, "t9"."known_hour" DESC
-            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-          ) - 1 AS "newest"
-        FROM (
+        INNER JOIN (
           SELECT
-            *
-          FROM (
-            SELECT
-              "t6"."sid",
-              "t6"."plan",
-              "t7"."as_of_hour",
-              "t3"."effective_hour",
-              "t3"."known_hour",
-              "t3"."version",
-              "t3"."rank",
-              "t3"."price"
-            FROM (
-              SELECT
-                "t0"."sid",
-                "t0"."plan"
-              FROM "account_then" AS "t0"
-            ) AS "t6"
-            INNER JOIN (
-              SELECT
-                "t2"."sid",
-                "t2"."as_of_hour"
-              FROM "numbered_spine" AS "t2"
-            ) AS "t7"
-              ON "t6"."sid" = "t7"."sid"
-            INNER JOIN "plan" AS "t3"
-              ON "t6"."plan" = "t3"."plan"
-          ) AS "t8"
-          WHERE
-            "t8"."effective_hour" < "t8"."as_of_hour"
-            AND "t8"."known_hour" < "t8"."as_of_hour"
-        ) AS "t9"
-      ) AS "t10"
+            "t2"."sid",
+            "t2"."as_of_hour"
+          FROM "numbered_spine" AS "t2"
+        ) AS "t7"
+          ON "t6"."sid" = "t7"."sid"
+        INNER JOIN "plan" AS "t3"
+          ON "t6"."plan" = "t3"."plan"
+      ) AS "t8"
       WHERE
-        "t10"."newest" = 0
-    ) AS "t11"
-  ) AS "t12"
+        "t8"."effective_hour" < "t8"."as_of_hour"
+        AND "t8"."known_hour" < "t8"."as_of_hour"
+    ) AS "t9"
+  ) AS "t10"
+  WHERE
+    "t10"."newest" = 0
 ),
 subject AS (
   SELECT
-    "t10"."tenant_id",
-    "t10"."as_of_hour",
-    "t10"."sid",
-    "t10"."as_of_day",
-    "t10"."day_part",
-    "t10"."plan",
-    "t10"."created_hour",
-    "t10"."parent_org",
-    COALESCE("t10"."organisation", "t10"."tenant_id") AS "organisation",
-    "t10"."segment",
-    "t10"."region",
-    CAST("t10"."seats" AS DOUBLE) AS "seats",
-    COALESCE("t10"."mrr", "t10"."price") AS "mrr",
-    "t10"."renewal_hour",
-    "t10"."base_limit",
-    "t10"."contract_limit",
-    "t10"."window_seconds",
-    COALESCE("t10"."primary_meter", '') AS "primary_meter",
-    CAST("t10"."rank" AS DOUBLE) AS "rank",
-    "t10"."price"
-  FROM (
-    SELECT
-      "t9".*
-      EXCLUDE ("sid_right")
-    FROM (
-      SELECT
-        "t8"."tenant_id",
-        "t8"."as_of_hour",
-        "t8"."sid",
-        "t8"."as_of_day",
-        "t8"."day_part",
-        "t8"."plan",
-        "t8"."created_hour",
-        "t8"."parent_org",
-        "t8"."organisation",
-        "t8"."segment",
-        "t8"."region",
-        "t8"."seats",
-        "t8"."mrr",
-        "t8"."renewal_hour",
-        "t8"."base_limit",
-        "t8"."contract_limit",
-        "t8"."window_seconds",
-        "t8"."primary_meter",
-        "t3"."sid" AS "sid_right",
-        "t3"."rank",
-        "t3"."price"
-      FROM (
-        SELECT
-          "t6".*
-          EXCLUDE ("sid_right")
-        FROM (
-          SELECT
-            "t4"."tenant_id",
-            "t4"."as_of_hour",
-            "t4"."sid",
-            "t4"."as_of_day",
-            "t4"."day_part",
-            "t5"."sid" AS "sid_right",
-            "t5"."plan",
-            "t5"."created_hour",
-            "t5"."parent_org",
-            "t5"."organisation",
-            "t5"."segment",
-            "t5"."region",
-            "t5"."seats",
-            "t5"."mrr",
-            "t5"."renewal_hour",
-            "t5"."base_limit",
-            "t5"."contract_limit",
-            "t5"."window_seconds",
-            "t5"."primary_meter"
-          FROM "numbered_spine" AS "t4"
-          LEFT OUTER JOIN "account_then" AS "t5"
-            ON "t4"."sid" = "t5"."sid"
-        ) AS "t6"
-      ) AS "t8"
-      LEFT OUTER JOIN "plan_then" AS "t3"
-        ON "t8"."sid" = "t3"."sid"
-    ) AS "t9"
-  ) AS "t10"
+    "t3"."tenant_id",
+    "t3"."as_of_hour",
+    "t3"."sid",
+    "t3"."as_of_day",
+    "t3"."day_part",
+    "t4"."plan",
+    "t4"."created_hour",
+    "t4"."parent_org",
+    "t4"."segment",
+    "t4"."region",
+    "t4"."renewal_hour",
+    "t4"."base_limit",
+    "t4"."contract_limit",
+    "t4"."window_seconds",
+    COALESCE("t4"."organisation", "t3"."tenant_id") AS "organisation",
+    COALESCE("t4"."primary_meter", '') AS "primary_meter",
+    COALESCE("t4"."mrr", "t5"."price") AS "mrr",
+    CAST("t4"."seats" AS DOUBLE) AS "seats",
+    CAST("t5"."rank" AS DOUBLE) AS "rank",
+    "t5"."price"
+  FROM "numbered_spine" AS "t3"
+  LEFT OUTER JOIN "account_then" AS "t4"
+    ON "t3"."sid" = "t4"."sid"
+  LEFT OUTER JOIN "plan_then" AS "t5"
+    ON "t3"."sid" = "t5"."sid"
 ),
 main_meter AS (
   SELECT DISTINCT
@@ -902,135 +840,52 @@ top_day AS (
 ),
 days AS (
   SELECT
-    "t11".*
-    EXCLUDE ("as_of_day")
-  FROM (
+    "t3"."sid",
+    "t3"."age",
+    "t3"."demand",
+    "t3"."blocked",
+    "t3"."logins",
+    "t3"."exports",
+    "t3"."ai_tokens",
+    "t3"."db_reads",
+    "t3"."activity",
+    "t3"."active_hours",
+    "t3"."windows",
+    "t3"."coarse",
+    "t3"."share_sum",
+    "t3"."bin_sum_1",
+    "t3"."bin_sum_2",
+    "t3"."bin_sum_3",
+    "t3"."bin_sum_4",
+    "t3"."bin_sum_5",
+    "t3"."bin_count_1",
+    "t3"."bin_count_2",
+    "t3"."bin_count_3",
+    "t3"."bin_count_4",
+    "t3"."bin_count_5",
+    "t3"."hour_peak",
+    "t3"."workflows",
+    "t3"."last_at_us",
+    "t3"."share_peak",
+    "t3"."storage",
+    "t3"."seats",
+    "t3"."integrations",
+    "t4"."demand_top",
+    "t6"."base_limit",
+    "t6"."window_seconds",
+    "t6"."as_of_day" - "t3"."age" AS "event_day"
+  FROM "daily" AS "t3"
+  LEFT OUTER JOIN "top_day" AS "t4"
+    ON "t3"."sid" = "t4"."sid"
+  INNER JOIN (
     SELECT
-      "t10"."sid",
-      "t10"."age",
-      "t10"."demand",
-      "t10"."blocked",
-      "t10"."logins",
-      "t10"."exports",
-      "t10"."ai_tokens",
-      "t10"."db_reads",
-      "t10"."activity",
-      "t10"."active_hours",
-      "t10"."windows",
-      "t10"."coarse",
-      "t10"."share_sum",
-      "t10"."bin_sum_1",
-      "t10"."bin_sum_2",
-      "t10"."bin_sum_3",
-      "t10"."bin_sum_4",
-      "t10"."bin_sum_5",
-      "t10"."bin_count_1",
-      "t10"."bin_count_2",
-      "t10"."bin_count_3",
-      "t10"."bin_count_4",
-      "t10"."bin_count_5",
-      "t10"."hour_peak",
-      "t10"."workflows",
-      "t10"."last_at_us",
-      "t10"."share_peak",
-      "t10"."storage",
-      "t10"."seats",
-      "t10"."integrations",
-      "t10"."demand_top",
-      "t10"."as_of_day",
-      "t10"."base_limit",
-      "t10"."window_seconds",
-      "t10"."as_of_day" - "t10"."age" AS "event_day"
-    FROM (
-      SELECT
-        "t9"."sid",
-        "t9"."age",
-        "t9"."demand",
-        "t9"."blocked",
-        "t9"."logins",
-        "t9"."exports",
-        "t9"."ai_tokens",
-        "t9"."db_reads",
-        "t9"."activity",
-        "t9"."active_hours",
-        "t9"."windows",
-        "t9"."coarse",
-        "t9"."share_sum",
-        "t9"."bin_sum_1",
-        "t9"."bin_sum_2",
-        "t9"."bin_sum_3",
-        "t9"."bin_sum_4",
-        "t9"."bin_sum_5",
-        "t9"."bin_count_1",
-        "t9"."bin_count_2",
-        "t9"."bin_count_3",
-        "t9"."bin_count_4",
-        "t9"."bin_count_5",
-        "t9"."hour_peak",
-        "t9"."workflows",
-        "t9"."last_at_us",
-        "t9"."share_peak",
-        "t9"."storage",
-        "t9"."seats",
-        "t9"."integrations",
-        "t9"."demand_top",
-        "t6"."as_of_day",
-        "t6"."base_limit",
-        "t6"."window_seconds"
-      FROM (
-        SELECT
-          "t7".*
-          EXCLUDE ("sid_right")
-        FROM (
-          SELECT
-            "t3"."sid",
-            "t3"."age",
-            "t3"."demand",
-            "t3"."blocked",
-            "t3"."logins",
-            "t3"."exports",
-            "t3"."ai_tokens",
-            "t3"."db_reads",
-            "t3"."activity",
-            "t3"."active_hours",
-            "t3"."windows",
-            "t3"."coarse",
-            "t3"."share_sum",
-            "t3"."bin_sum_1",
-            "t3"."bin_sum_2",
-            "t3"."bin_sum_3",
-            "t3"."bin_sum_4",
-            "t3"."bin_sum_5",
-            "t3"."bin_count_1",
-            "t3"."bin_count_2",
-            "t3"."bin_count_3",
-            "t3"."bin_count_4",
-            "t3"."bin_count_5",
-            "t3"."hour_peak",
-            "t3"."workflows",
-            "t3"."last_at_us",
-            "t3"."share_peak",
-            "t3"."storage",
-            "t3"."seats",
-            "t3"."integrations",
-            "t4"."sid" AS "sid_right",
-            "t4"."demand_top"
-          FROM "daily" AS "t3"
-          LEFT OUTER JOIN "top_day" AS "t4"
-            ON "t3"."sid" = "t4"."sid"
-        ) AS "t7"
-      ) AS "t9"
-      INNER JOIN (
-        SELECT
-          "t0"."sid",
-          "t0"."as_of_day",
-          "t0"."base_limit",
-          "t0"."window_seconds"
-        FROM "subject" AS "t0"
-      ) AS "t6"
-        ON "t9"."sid" = "t6"."sid"
-    ) AS "t10"
-  ) AS "t11"
+      "t2"."sid",
+      "t2"."as_of_day",
+      "t2"."base_limit",
+      "t2"."window_seconds"
+    FROM "subject" AS "t2"
+  ) AS "t6"
+    ON "t3"."sid" = "t6"."sid"
 ),
 of_days AS (
   SELECT
@@ -2071,16 +1926,16 @@ measured AS (
     "t8"."plan",
     "t8"."created_hour",
     "t8"."parent_org",
-    "t8"."organisation",
     "t8"."segment",
     "t8"."region",
-    "t8"."seats",
-    "t8"."mrr",
     "t8"."renewal_hour",
     "t8"."base_limit",
     "t8"."contract_limit",
     "t8"."window_seconds",
+    "t8"."organisation",
     "t8"."primary_meter",
+    "t8"."mrr",
+    "t8"."seats",
     "t8"."rank",
     "t8"."price",
     "t9"."demand_7d",
@@ -2184,13 +2039,13 @@ derived_1 AS (
     "t0"."as_of_hour",
     "t0"."plan",
     "t0"."parent_org",
-    "t0"."organisation",
     "t0"."segment",
     "t0"."region",
-    "t0"."mrr",
     "t0"."base_limit",
     "t0"."contract_limit",
     "t0"."window_seconds",
+    "t0"."organisation",
+    "t0"."mrr",
     "t0"."demand_7d",
     "t0"."demand_28d",
     "t0"."demand_prior_week",
@@ -2617,13 +2472,13 @@ derived_2 AS (
     "t0"."as_of_hour",
     "t0"."plan",
     "t0"."parent_org",
-    "t0"."organisation",
     "t0"."segment",
     "t0"."region",
-    "t0"."mrr",
     "t0"."base_limit",
     "t0"."contract_limit",
     "t0"."window_seconds",
+    "t0"."organisation",
+    "t0"."mrr",
     "t0"."demand_prior_week",
     "t0"."demand_third_week",
     "t0"."windows_7d",
@@ -2778,13 +2633,13 @@ derived_3 AS (
     "t0"."as_of_hour",
     "t0"."plan",
     "t0"."parent_org",
-    "t0"."organisation",
     "t0"."segment",
     "t0"."region",
-    "t0"."mrr",
     "t0"."base_limit",
     "t0"."contract_limit",
     "t0"."window_seconds",
+    "t0"."organisation",
+    "t0"."mrr",
     "t0"."blocked_70",
     "t0"."blocked_85",
     "t0"."blocked_100",
@@ -2926,13 +2781,13 @@ derived_4 AS (
     "t0"."as_of_hour",
     "t0"."plan",
     "t0"."parent_org",
-    "t0"."organisation",
     "t0"."segment",
     "t0"."region",
-    "t0"."mrr",
     "t0"."base_limit",
     "t0"."contract_limit",
     "t0"."window_seconds",
+    "t0"."organisation",
+    "t0"."mrr",
     "t0"."blocked_70",
     "t0"."blocked_85",
     "t0"."blocked_100",

@@ -165,5 +165,12 @@ def days(subject: Any, stages: Stages) -> Any:
     recent = daily.filter(daily.age <= 28)
     tops = stages.add("top_day", recent.group_by("sid").aggregate(demand_top=recent.demand.max()))
     limits = subject.select("sid", "as_of_day", "base_limit", "window_seconds")
-    joined = daily.left_join(tops, "sid").drop("sid_right").join(limits, "sid")
-    return joined.mutate(event_day=joined.as_of_day - joined.age).drop("as_of_day")
+    joined = daily.left_join(tops, daily.sid == tops.sid, rname="{name}_of_top")
+    joined = joined.join(limits, daily.sid == limits.sid, rname="{name}_of_limit")
+    return joined.select(
+        daily,
+        tops.demand_top,
+        limits.base_limit,
+        limits.window_seconds,
+        event_day=limits.as_of_day - daily.age,
+    )

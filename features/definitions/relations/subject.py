@@ -10,6 +10,12 @@ from features.definitions.portable import real
 from features.definitions.relations.stages import Stages
 from features.definitions.relations.tables import table
 
+#: What chooses a version; nobody needs it afterwards.
+_TIMES = ("tenant_id", "as_of_hour", "effective_hour", "known_hour", "version")
+
+#: Account columns that are completed rather than taken as they are.
+_COMPLETED = ("organisation", "primary_meter", "mrr", "seats")
+
 
 def _latest(versions: Any) -> Any:
     """Of the versions of each subject the one in force: latest effective, then known, version."""
@@ -19,7 +25,13 @@ def _latest(versions: Any) -> Any:
         ibis.desc("known_hour"),
     ]
     newest = ibis.row_number().over(ibis.window(group_by="sid", order_by=order))
-    return versions.mutate(newest=newest).filter(lambda row: row.newest == 0).drop("newest")
+    ranked = versions.mutate(newest=newest)
+    return ranked.filter(ranked.newest == 0).select(*_except(versions, _TIMES))
+
+
+def _except(table: Any, names: tuple[str, ...]) -> list[str]:
+    """Column names without ``names``: not every engine can leave columns out of a star."""
+    return [name for name in table.columns if name not in names]
 
 
 def _spine() -> Any:
@@ -40,8 +52,7 @@ def _known(versions: Any) -> Any:
 
 def _accounts(spine: Any) -> Any:
     keys = spine.select("sid", "tenant_id", "as_of_hour")
-    latest = _latest(_known(keys.join(table("account"), "tenant_id")))
-    return latest.drop("tenant_id", "as_of_hour", "effective_hour", "known_hour", "version")
+    return _latest(_known(keys.join(table("account"), "tenant_id")))
 
 
 def _plans(accounts: Any, spine: Any) -> Any:
@@ -54,14 +65,16 @@ def subject(stages: Stages) -> Any:
     spine = stages.add("numbered_spine", _spine())
     accounts = stages.add("account_then", _accounts(spine))
     plans = stages.add("plan_then", _plans(accounts, spine))
-    joined = (
-        spine.left_join(accounts, "sid").drop("sid_right").left_join(plans, "sid").drop("sid_right")
-    )
-    full = joined.mutate(
-        organisation=ibis.coalesce(joined.organisation, joined.tenant_id),
-        primary_meter=ibis.coalesce(joined.primary_meter, ""),
-        mrr=ibis.coalesce(joined.mrr, joined.price),
-        rank=real(joined["rank"]),
-        seats=real(joined.seats),
+    joined = spine.left_join(accounts, spine.sid == accounts.sid, rname="{name}_of_account")
+    joined = joined.left_join(plans, spine.sid == plans.sid, rname="{name}_of_plan")
+    full = joined.select(
+        spine,
+        *(accounts[name] for name in _except(accounts, ("sid", *_COMPLETED))),
+        organisation=ibis.coalesce(accounts.organisation, spine.tenant_id),
+        primary_meter=ibis.coalesce(accounts.primary_meter, ""),
+        mrr=ibis.coalesce(accounts.mrr, plans.price),
+        seats=real(accounts.seats),
+        rank=real(plans["rank"]),
+        price=plans.price,
     )
     return stages.add("subject", full)

@@ -84,11 +84,13 @@ DDL: tuple[str, ...] = (
     """,
     """
     CREATE TABLE IF NOT EXISTS tile_file (
-        arrival_day INTEGER PRIMARY KEY,
+        relation TEXT NOT NULL,
+        arrival_day INTEGER NOT NULL,
         fingerprint TEXT NOT NULL,
         name TEXT NOT NULL,
-        row_count INTEGER NOT NULL
-    )
+        row_count INTEGER NOT NULL,
+        PRIMARY KEY (relation, arrival_day)
+    ) WITHOUT ROWID
     """,
     # Files no longer named above; a reader may still hold them for a while.
     "CREATE TABLE IF NOT EXISTS garbage (path TEXT PRIMARY KEY, since_us INTEGER NOT NULL)",

@@ -8,9 +8,10 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from flyball.meter import STANDARD_METERS, Aggregation, Meter
+from flyball.meter import Meter
 from flyball.usage import UsageEvent
 from telemetry.database import open_database, storage_errors, transaction
+from telemetry.meter_table import read_meters, write_meters
 from telemetry.store import Changes, KnownTenant, Outcome, Receipt, Resolve, same_content
 from telemetry.writer import GroupCommit
 
@@ -104,15 +105,13 @@ class SqliteEventStore:
 
     def declare_meters(self, meters: Iterable[Meter]) -> None:
         """See :class:`telemetry.store.EventStore`."""
-        rows = [
-            (m.name, m.unit, m.aggregation.value, m.counts, m.resolution_seconds) for m in meters
-        ]
         with self._read_lock, storage_errors(self._path), transaction(self._reading):
-            self._reading.executemany("INSERT OR REPLACE INTO meter VALUES (?,?,?,?,?)", rows)
+            write_meters(self._reading, meters)
 
     def meters(self) -> dict[str, Meter]:
         """See :class:`telemetry.store.EventStore`."""
-        return {**STANDARD_METERS, **{row[0]: _meter(row) for row in self._read(_METERS)}}
+        with self._read_lock, storage_errors(self._path):
+            return read_meters(self._reading)
 
     def close(self) -> None:
         """See :class:`telemetry.store.EventStore`."""
@@ -149,7 +148,6 @@ class SqliteEventStore:
                 return outcomes
 
 
-_METERS = "SELECT name, unit, aggregation, counts, resolution_seconds FROM meter"
 _PENDING_OF = """SELECT name, source, event_id, time_us, arrived_us, meter, quantity, endpoint
 FROM pending WHERE name = ? LIMIT ?"""
 
@@ -219,14 +217,4 @@ def _event(row: tuple[Any, ...]) -> UsageEvent:
         meter=row[5],
         quantity=row[6],
         endpoint=row[7],
-    )
-
-
-def _meter(row: tuple[Any, ...]) -> Meter:
-    return Meter(
-        name=row[0],
-        unit=row[1],
-        aggregation=Aggregation(row[2]),
-        counts=row[3],
-        resolution_seconds=row[4],
     )

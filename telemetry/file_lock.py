@@ -1,0 +1,37 @@
+"""One process at a time may change a directory; readers need no lock."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flyball.errors import HomeInUse
+from telemetry.database import storage_errors
+
+
+@contextmanager
+def directory_lock(directory: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold ``directory/.lock``; the kernel lets go of it even after ``kill -9``.
+
+    Raises
+    ------
+    HomeInUse
+        Another process holds it and ``wait`` is false.
+    """
+    path = directory / ".lock"
+    with storage_errors(path):
+        directory.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            raise HomeInUse(
+                f"Another process is writing {directory}.", "Wait for it and try again."
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)

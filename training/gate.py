@@ -38,12 +38,16 @@ class Gate:
             "reason": self.reason,
         }
 
+    def words(self) -> str:
+        """The verdict with its figure and what was wanted, or why there is none."""
+        if self.verdict is Verdict.NOT_APPLICABLE:
+            return f"not applicable: {self.reason}"
+        found, wanted = _number(self.figure), _number(self.threshold)
+        return f"{self.verdict.value}: {found}, wanted {self.rule} ({wanted})"
+
     def sentence(self) -> str:
         """For a refusal: which gate, what it found, what it wanted."""
-        if self.verdict is Verdict.NOT_APPLICABLE:
-            return f"{self.name}: not applicable, {self.reason}"
-        words = f"{self.name} {self.verdict.value}: {_number(self.figure)}"
-        return f"{words}, wanted {self.rule} ({_number(self.threshold)})"
+        return f"{self.name} {self.words()}"
 
 
 def _finite(value: float | None) -> float | None:
@@ -60,6 +64,17 @@ def at_least(name: str, figure: float, threshold: float, rule: str) -> Gate:
     return Gate(
         name=name,
         verdict=Verdict.PASSED if good else Verdict.FAILED,
+        figure=figure,
+        threshold=threshold,
+        rule=rule,
+    )
+
+
+def above(name: str, figure: float, threshold: float, rule: str) -> Gate:
+    """A gate that passes when ``figure > threshold``; NaN fails."""
+    return Gate(
+        name=name,
+        verdict=Verdict.PASSED if figure > threshold else Verdict.FAILED,
         figure=figure,
         threshold=threshold,
         rule=rule,

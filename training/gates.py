@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ import numpy as np
 from training.clustered import clustered_mean
 from training.dataset import Floats
 from training.evaluation import Judged, Quality, Report
-from training.gate import Gate, GateTable, Verdict, at_least, at_most, not_applicable
+from training.gate import Gate, GateTable, Verdict, above, at_least, at_most, not_applicable
 from training.risk import row_log_loss
 
 
@@ -150,8 +149,7 @@ def _paired(label: str, better: Floats, rival: Floats, each: Judged, errors: flo
     if errors:
         rule = f"no more than {errors:g} clustered errors worse"
         return at_least(label, found.mean / scale, -margin / scale, rule)
-    # Exactly the base rate is not better than the base rate.
-    return at_least(label, found.mean / scale, math.nextafter(0.0, 1.0), "better than base rate")
+    return above(label, found.mean / scale, 0.0, "better than the base rate")
 
 
 def _calibration(each: Judged, kind: str, report: Report, limits: GateSettings) -> list[Gate]:

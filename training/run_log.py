@@ -186,12 +186,11 @@ def _register(client: Any, uri: str, run_id: str, record: RunRecord) -> int:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    verdicts = {gate.name: gate.sentence()[:400] for gate in record.gates.gates}
     tags = version_tags(
         record.bundle_version,
         record.feature_hash,
         record.gates.status,
-        {name: sentence.removeprefix(f"{name} ") for name, sentence in verdicts.items()},
+        {gate.name: gate.words()[:400] for gate in record.gates.gates},
     )
     version = client.create_model_version(
         MODEL_NAME, source=uri, run_id=run_id, tags=tags, model_id=uri.removeprefix("models:/")

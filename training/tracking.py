@@ -62,8 +62,6 @@ def tracking(store: Store) -> Iterator[Any]:
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
-    for name in ("mlflow", "alembic", "mlflow.store", "mlflow.tracking"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     if store.artefacts is not None:
         _make(store.artefacts)
     with warnings.catch_warnings():
@@ -71,6 +69,9 @@ def tracking(store: Store) -> Iterator[Any]:
         import mlflow
         from mlflow.exceptions import MlflowException
 
+        # After the import, which sets the levels itself.
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.ERROR)
         before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
         mlflow.set_tracking_uri(store.uri)
         mlflow.set_registry_uri(store.uri)

@@ -1,0 +1,69 @@
+"""``flyball models``: what is in the registry."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from flyball.home import Home
+from flyball.instant import format_instant
+
+if TYPE_CHECKING:
+    from training.registry import RegisteredVersion
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def command(home: Home, *, as_json: bool) -> None:
+    """List versions with their aliases and gates, newest first."""
+    from training.registry import Registry
+    from training.tracking import store_of
+
+    store = store_of(home)
+    versions = Registry(store).versions()
+    if as_json:
+        click.echo(json.dumps([_plain(each) for each in versions]))
+        return
+    if not versions:
+        click.echo("There are no models yet. Run `flyball train`.")
+        return
+    _print(versions)
+    if store.artefacts is not None:  # a server's address may hold a password
+        click.echo(f"MLflow's pages: mlflow ui --backend-store-uri {store.uri}", err=True)
+
+
+def _print(versions: list[RegisteredVersion]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    for name in ("version", "alias", "gates", "bundle", "registered", "features", "failed"):
+        table.add_column(name)
+    for each in versions:
+        table.add_row(
+            str(each.version),
+            Text(", ".join(each.aliases), style="bold"),
+            each.gates or "never judged",
+            Text(each.bundle),
+            format_instant(each.created_us // 1_000_000 * 1_000_000),
+            each.feature_hash,
+            Text(", ".join(each.failed_gates)),
+        )
+    Console().print(table)
+
+
+def _plain(each: RegisteredVersion) -> dict[str, object]:
+    return {
+        "version": each.version,
+        "aliases": list(each.aliases),
+        "gates": each.gates,
+        "failedGates": each.failed_gates,
+        "bundle": each.bundle,
+        "featureHash": each.feature_hash,
+        "registeredAt": format_instant(each.created_us),
+        "runId": each.run_id,
+    }

@@ -1,0 +1,122 @@
+"""``flyball train``: from what is known to a registered, gated, perhaps promoted version."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from commands.moment import moment
+from flyball.errors import Refused
+from flyball.home import Home
+from flyball.instant import HOUR_US, format_instant
+
+if TYPE_CHECKING:
+    from training.dataset import Dataset
+    from training.run import TrainingResult
+
+Notice = Callable[[str], None]
+
+
+@click.command()
+@click.option(
+    "--as-of",
+    metavar="TIME",
+    help="Learn only from what was known then, RFC 3339.  [default: this hour]",
+)
+@click.option("--seed", type=int, default=7, show_default=True, help="Seed of the fits.")
+@click.option(
+    "--promote/--no-promote",
+    default=True,
+    show_default=True,
+    help="Make it champion if every gate passes.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.pass_obj
+def command(home: Home, *, as_of: str | None, seed: int, promote: bool, as_json: bool) -> int:
+    """Train, judge and register a version of the models.
+
+    Ends with 3 if a gate fails: the champion is then what it was. The very first training may end
+    without a champion; decisions stay static.
+    """
+    from commands.training_table import print_result, result_json
+    from training.run import train
+
+    as_of_us = moment(as_of, field="as_of") // HOUR_US * HOUR_US
+    with _progress() as notice:
+        dataset = load_dataset(home, as_of_us, notice)
+        result = train(dataset, home, seed=seed, promote=promote, notice=notice)
+    if as_json:
+        click.echo(result_json(dataset, result))
+    else:
+        print_result(dataset, result)
+    return _verdict(result, promote=promote)
+
+
+def load_dataset(home: Home, as_of_us: int, notice: Notice = lambda _: None) -> Dataset:
+    """The labelled training table of ``home`` as of a whole hour."""
+    from commands.relations import connect
+    from ledger.decision_log import decision_log_table
+    from ledger.sqlite_ledger import read_ledger
+    from serving.settings import load_settings
+    from training.dataset import build_dataset
+
+    settings = load_settings(home.settings).decisions
+    notice(f"reading relations as of {format_instant(as_of_us)}")
+    with connect(home, as_of_us) as connection:
+        with read_ledger(home) as ledger:
+            connection.register("decision_log", decision_log_table(ledger))
+        notice("computing features of every decision")
+        return build_dataset(
+            connection, as_of_us, period_days=settings.period_days, arms=settings.arms
+        )
+
+
+def _verdict(result: TrainingResult, *, promote: bool) -> int:
+    """Exit code; says what became of the version."""
+    if result.promoted:
+        click.echo(f"Version {result.version} is champion.", err=True)
+        return 0
+    failed = result.gates.failed
+    kept = (
+        f"version {result.champion.version} stays champion"
+        if result.champion
+        else "there is no champion; decisions stay static"
+    )
+    if result.gates.passed:
+        click.echo(f"Version {result.version} passed its gates; {kept}.", err=True)
+        return 0
+    for gate in failed:
+        click.echo(f"! {gate.sentence()}", err=True)
+    why = "failed its gates" if failed else "could not be judged: too little evidence"
+    click.echo(f"Version {result.version} {why}; {kept}.", err=True)
+    # A new install has to start somewhere; and waiting for evidence is not a failure.
+    if result.champion is None and (result.first or not failed):
+        return 0
+    return Refused.exit_code
+
+
+@contextmanager
+def _progress() -> Iterator[Notice]:
+    """One line a step on standard error with the seconds it took, and a spinner on terminals."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    begun = last = time.monotonic()
+    with console.status("starting") as status:
+        step = ""
+
+        def notice(text: str) -> None:
+            nonlocal step, last
+            now = time.monotonic()
+            if step:
+                console.print(f"  {step} [dim]{now - last:.1f} s[/dim]", highlight=False)
+            step, last = text, now
+            status.update(text)
+
+        yield notice
+        notice("")
+    console.print(f"  done in {time.monotonic() - begun:.1f} s", highlight=False)

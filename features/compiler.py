@@ -16,7 +16,6 @@ from typing import Any
 from features.definitions.registry import REGISTRY, Definition
 from features.definitions.relations import tables
 from features.definitions.relations.days import days
-from features.definitions.relations.hours import hours
 from features.definitions.relations.records import (
     changes,
     decisions,
@@ -50,7 +49,6 @@ GROUPS = {
 }
 RELATIONS: Mapping[str, Callable[[Any, Stages], Any]] = {
     "days": days,
-    "hours": hours,
     "decisions": decisions,
     "tickets": tickets,
     "changes": changes,

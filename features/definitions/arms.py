@@ -53,7 +53,7 @@ def _blocked(arm: int) -> None:
         # Shares are quantised, so the difference may fall a hair below 0.
         excess = ibis.greatest(over_sum - over_count * (arm / 100.0), 0.0)
         by_window = ratio(excess, inputs["share_sum_28d"])
-        by_day = ratio(inputs[f"day_excess_{arm}_28d"], inputs["demand_of_days"])
+        by_day = ratio(inputs[f"day_excess_{arm}_28d"], inputs["demand_complete"])
         limit = real((inputs["base_limit"] * arm + 99) // 100)
         demand = inputs["demand_30d"]
         by_month = ratio(when(demand > limit, demand - limit, 0.0), demand)
@@ -70,7 +70,7 @@ def _blocked(arm: int) -> None:
         f"Share of demand that a limit of {arm} % of the base limit would have blocked in the last "
         "28 days (monthly limits: 30); missing where no demand was seen."
     )
-    others = ("share_sum_28d", "demand_of_days", "demand_30d", "base_limit", "window_seconds")
+    others = ("share_sum_28d", "demand_complete", "demand_30d", "base_limit", "window_seconds")
     context(unit="share", inputs=(*sums, *counts, f"day_excess_{arm}_28d", *others))(blocked)
 
 

@@ -133,58 +133,47 @@ def burst_ratio_28d(hour_peak_28d: Expr, demand_mean_28: Expr) -> Expr:
 
 
 @measure
-def demand_this_hour(hours: Expr) -> Expr:
-    """Demand of the hour before the as-of time (live: the open hour)."""
-    return total(hours.demand, hours.hours_ago == 1)
+def hour_peak_1d(days: Expr) -> Expr:
+    """Busiest hour of yesterday and the day so far."""
+    return largest(days.hour_peak, days.age <= 1)
 
 
 @measure
-def demand_last_hour(hours: Expr) -> Expr:
-    """Demand of the hour before that."""
-    return total(hours.demand, hours.hours_ago == 2)
+def demand_top_day_1d(days: Expr) -> Expr:
+    """The larger of yesterday's demand and that of the day so far."""
+    return largest(days.demand, days.age <= 1)
 
 
 @measure
-def demand_24h(hours: Expr) -> Expr:
-    """Demand of the last 24 hours."""
-    return total(hours.demand, hours.hours_ago <= 24)
+def usual_days(days: Expr) -> Expr:
+    """Days with demand 2 to 28 days ago: what is usual, without what may be a spike now."""
+    return rows((days.age >= 2) & (days.age <= 28) & (days.demand > 0))
 
 
 @measure
-def hour_peak_sum(days: Expr) -> Expr:
-    """Sum of the busiest hours of the last 28 complete days."""
-    return total(days.hour_peak, (days.age >= 1) & (days.age <= 28) & (days.demand > 0))
+def usual_hour_peaks(days: Expr) -> Expr:
+    """Sum of the busiest hours of those days."""
+    return total(days.hour_peak, (days.age >= 2) & (days.age <= 28) & (days.demand > 0))
 
 
 @measure
-def demand_days(days: Expr) -> Expr:
-    """Complete days with demand among the last 28."""
-    return rows((days.age >= 1) & (days.age <= 28) & (days.demand > 0))
+def usual_demand(days: Expr) -> Expr:
+    """Demand of those days."""
+    return total(days.demand, (days.age >= 2) & (days.age <= 28))
 
 
-@measure
-def demand_of_days(days: Expr) -> Expr:
-    """Demand of the last 28 complete days."""
-    return total(days.demand, (days.age >= 1) & (days.age <= 28))
+@feature(unit="1", window="1d", null="no demand 2 to 28 days ago")
+def spike_hour_ratio(hour_peak_1d: Expr, usual_hour_peaks: Expr, usual_days: Expr) -> Expr:
+    """Busiest hour of yesterday and the day so far (live: the open hour included) divided by a
+    usual day's busiest hour: the mean over the days with demand 2 to 28 days ago."""
+    return ratio(ibis.coalesce(hour_peak_1d, 0.0), ratio(usual_hour_peaks, usual_days))
 
 
-@feature(unit="1", window="2h", null="no complete day with demand in 28 days")
-def spike_hour_ratio(
-    demand_this_hour: Expr, demand_last_hour: Expr, hour_peak_sum: Expr, demand_days: Expr
-) -> Expr:
-    """Demand of the busier of the last two hours (live: the open hour is one) divided by a typical
-    day's busiest hour: the mean over the complete days with demand of the last 28."""
-    recent = ibis.greatest(
-        ibis.coalesce(demand_this_hour, 0.0), ibis.coalesce(demand_last_hour, 0.0)
-    )
-    return ratio(recent, ratio(hour_peak_sum, demand_days))
-
-
-@feature(unit="1", window="24h", null="no complete day with demand in 28 days")
-def spike_day_ratio(demand_24h: Expr, demand_of_days: Expr, demand_days: Expr) -> Expr:
-    """Demand of the last 24 hours divided by that of a typical day: the mean over the complete
-    days with demand of the last 28."""
-    return ratio(ibis.coalesce(demand_24h, 0.0), ratio(demand_of_days, demand_days))
+@feature(unit="1", window="1d", null="no demand 2 to 28 days ago")
+def spike_day_ratio(demand_top_day_1d: Expr, usual_demand: Expr, usual_days: Expr) -> Expr:
+    """The larger of yesterday's demand and that of the day so far divided by that of a usual day:
+    the mean over the days with demand 2 to 28 days ago."""
+    return ratio(ibis.coalesce(demand_top_day_1d, 0.0), ratio(usual_demand, usual_days))
 
 
 @measure

@@ -1134,23 +1134,12 @@ of_days AS (
       END
     ) AS "demand_below_top",
     MAX(CASE WHEN "t0"."age" <= 28 THEN "t0"."hour_peak" ELSE NULL END) AS "hour_peak_28d",
-    SUM(
-      CASE
-        WHEN (
-          "t0"."age" >= 1
-        ) AND (
-          "t0"."age" <= 28
-        ) AND (
-          "t0"."demand" > 0
-        )
-        THEN "t0"."hour_peak"
-        ELSE 0.0
-      END
-    ) AS "hour_peak_sum",
+    MAX(CASE WHEN "t0"."age" <= 1 THEN "t0"."hour_peak" ELSE NULL END) AS "hour_peak_1d",
+    MAX(CASE WHEN "t0"."age" <= 1 THEN "t0"."demand" ELSE NULL END) AS "demand_top_day_1d",
     CAST(COUNT(
       CASE
         WHEN (
-          "t0"."age" >= 1
+          "t0"."age" >= 2
         ) AND (
           "t0"."age" <= 28
         ) AND (
@@ -1159,18 +1148,31 @@ of_days AS (
         THEN 1
         ELSE NULL
       END
-    ) AS DOUBLE) AS "demand_days",
+    ) AS DOUBLE) AS "usual_days",
     SUM(
       CASE
         WHEN (
-          "t0"."age" >= 1
+          "t0"."age" >= 2
+        ) AND (
+          "t0"."age" <= 28
+        ) AND (
+          "t0"."demand" > 0
+        )
+        THEN "t0"."hour_peak"
+        ELSE 0.0
+      END
+    ) AS "usual_hour_peaks",
+    SUM(
+      CASE
+        WHEN (
+          "t0"."age" >= 2
         ) AND (
           "t0"."age" <= 28
         )
         THEN "t0"."demand"
         ELSE 0.0
       END
-    ) AS "demand_of_days",
+    ) AS "usual_demand",
     SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."active_hours" ELSE 0.0 END) AS "busy_hours",
     SUM(CASE WHEN "t0"."age" <= 1 THEN "t0"."demand" ELSE 0.0 END) AS "demand_1d",
     SUM(
@@ -1427,145 +1429,6 @@ of_days AS (
       END
     ) AS "storage_before"
   FROM "days" AS "t0"
-  GROUP BY
-    1
-),
-hour_day AS (
-  SELECT
-    *
-  FROM (
-    SELECT
-      "t0"."sid",
-      "t0"."tenant_id",
-      "t0"."as_of_hour",
-      "t0"."primary_meter" AS "meter",
-      "t0"."as_of_day" AS "arrival_day"
-    FROM "subject" AS "t0"
-  ) AS "t1"
-  UNION ALL
-  SELECT
-    *
-  FROM (
-    SELECT
-      "t0"."sid",
-      "t0"."tenant_id",
-      "t0"."as_of_hour",
-      "t0"."primary_meter" AS "meter",
-      "t0"."as_of_day" - 1 AS "arrival_day"
-    FROM "subject" AS "t0"
-  ) AS "t2"
-),
-hours AS (
-  SELECT
-    "t5"."sid",
-    "t5"."quantity_sum" AS "demand",
-    "t5"."as_of_hour" - "t5"."event_hour" AS "hours_ago"
-  FROM (
-    SELECT
-      "t4"."tenant_id",
-      "t4"."meter",
-      "t4"."event_hour",
-      "t4"."arrival_hour",
-      "t4"."event_count",
-      "t4"."quantity_sum",
-      "t4"."quantity_max",
-      "t4"."hour_peak",
-      "t4"."last_at_us",
-      "t4"."last_value",
-      "t4"."active_hours",
-      "t4"."window_count",
-      "t4"."share_sum",
-      "t4"."share_peak",
-      "t4"."share_count_0",
-      "t4"."share_count_1",
-      "t4"."share_count_2",
-      "t4"."share_count_3",
-      "t4"."share_count_4",
-      "t4"."share_count_5",
-      "t4"."share_count_6",
-      "t4"."share_count_7",
-      "t4"."share_sum_0",
-      "t4"."share_sum_1",
-      "t4"."share_sum_2",
-      "t4"."share_sum_3",
-      "t4"."share_sum_4",
-      "t4"."share_sum_5",
-      "t4"."share_sum_6",
-      "t4"."share_sum_7",
-      "t4"."coarse_count",
-      "t4"."arrival_day",
-      "t2"."sid",
-      "t2"."as_of_hour"
-    FROM (
-      SELECT
-        "t0"."tenant_id",
-        "t0"."meter",
-        "t0"."event_hour",
-        "t0"."arrival_hour",
-        "t0"."event_count",
-        "t0"."quantity_sum",
-        "t0"."quantity_max",
-        "t0"."hour_peak",
-        "t0"."last_at_us",
-        "t0"."last_value",
-        "t0"."active_hours",
-        "t0"."window_count",
-        "t0"."share_sum",
-        "t0"."share_peak",
-        "t0"."share_count_0",
-        "t0"."share_count_1",
-        "t0"."share_count_2",
-        "t0"."share_count_3",
-        "t0"."share_count_4",
-        "t0"."share_count_5",
-        "t0"."share_count_6",
-        "t0"."share_count_7",
-        "t0"."share_sum_0",
-        "t0"."share_sum_1",
-        "t0"."share_sum_2",
-        "t0"."share_sum_3",
-        "t0"."share_sum_4",
-        "t0"."share_sum_5",
-        "t0"."share_sum_6",
-        "t0"."share_sum_7",
-        "t0"."coarse_count",
-        CAST(FLOOR((
-          "t0"."arrival_hour"
-        ) / (
-          24
-        )) AS BIGINT) AS "arrival_day"
-      FROM "usage_hour" AS "t0"
-      WHERE
-        "t0"."arrival_hour" >= (
-          (
-            $first_day * 24
-          ) - 24
-        )
-        AND "t0"."arrival_hour" < (
-          (
-            $last_day * 24
-          ) + 24
-        )
-    ) AS "t4"
-    INNER JOIN "hour_day" AS "t2"
-      ON "t4"."tenant_id" = "t2"."tenant_id"
-      AND "t4"."meter" = "t2"."meter"
-      AND "t4"."arrival_day" = "t2"."arrival_day"
-  ) AS "t5"
-  WHERE
-    "t5"."arrival_hour" < "t5"."as_of_hour"
-    AND "t5"."event_hour" < "t5"."as_of_hour"
-    AND "t5"."event_hour" >= (
-      "t5"."as_of_hour" - 24
-    )
-),
-of_hours AS (
-  SELECT
-    "t0"."sid",
-    SUM(CASE WHEN "t0"."hours_ago" = 1 THEN "t0"."demand" ELSE 0.0 END) AS "demand_this_hour",
-    SUM(CASE WHEN "t0"."hours_ago" = 2 THEN "t0"."demand" ELSE 0.0 END) AS "demand_last_hour",
-    SUM(CASE WHEN "t0"."hours_ago" <= 24 THEN "t0"."demand" ELSE 0.0 END) AS "demand_24h"
-  FROM "hours" AS "t0"
   GROUP BY
     1
 ),
@@ -1918,120 +1781,117 @@ of_incidents AS (
 ),
 measured AS (
   SELECT
-    "t8"."tenant_id",
-    "t8"."as_of_hour",
-    "t8"."sid",
-    "t8"."as_of_day",
-    "t8"."day_part",
-    "t8"."plan",
-    "t8"."created_hour",
-    "t8"."parent_org",
-    "t8"."segment",
-    "t8"."region",
-    "t8"."renewal_hour",
-    "t8"."base_limit",
-    "t8"."contract_limit",
-    "t8"."window_seconds",
-    "t8"."organisation",
-    "t8"."primary_meter",
-    "t8"."mrr",
-    "t8"."seats",
-    "t8"."rank",
-    "t8"."price",
-    "t9"."demand_7d",
-    "t9"."demand_28d",
-    "t9"."demand_30d",
-    "t9"."demand_prior_week",
-    "t9"."demand_third_week",
-    "t9"."demand_top_day_28d",
-    "t9"."windows_7d",
-    "t9"."windows_28d",
-    "t9"."share_sum_7d",
-    "t9"."share_sum_28d",
-    "t9"."active_days_28",
-    "t9"."bin_sum_1_28d",
-    "t9"."bin_count_1_28d",
-    "t9"."bin_sum_2_28d",
-    "t9"."bin_count_2_28d",
-    "t9"."bin_sum_3_28d",
-    "t9"."bin_count_3_28d",
-    "t9"."bin_sum_4_28d",
-    "t9"."bin_count_4_28d",
-    "t9"."bin_sum_5_28d",
-    "t9"."bin_count_5_28d",
-    "t9"."day_excess_70_28d",
-    "t9"."day_excess_85_28d",
-    "t9"."day_excess_100_28d",
-    "t9"."day_excess_115_28d",
-    "t9"."day_excess_130_28d",
-    "t9"."coarse_windows_28d",
-    "t9"."share_top_7d",
-    "t9"."share_top_28d",
-    "t9"."demand_top_day_7d",
-    "t9"."days_at_top",
-    "t9"."demand_below_top",
-    "t9"."hour_peak_28d",
-    "t9"."hour_peak_sum",
-    "t9"."demand_days",
-    "t9"."demand_of_days",
-    "t9"."busy_hours",
-    "t9"."demand_1d",
-    "t9"."demand_moment",
-    "t9"."demand_complete",
-    "t9"."weekday_0",
-    "t9"."weekday_1",
-    "t9"."weekday_2",
-    "t9"."weekday_3",
-    "t9"."weekday_4",
-    "t9"."weekday_5",
-    "t9"."weekday_6",
-    "t9"."blocked_7d",
-    "t9"."blocked_28d",
-    "t9"."blocked_days",
-    "t9"."limit_days",
-    "t9"."active_days_7",
-    "t9"."last_event_us",
-    "t9"."seats_newest",
-    "t9"."logins_of_7d",
-    "t9"."logins_of_28d",
-    "t9"."integrations_newest",
-    "t9"."exports_of_28d",
-    "t9"."ai_tokens_of_28d",
-    "t9"."db_reads_of_28d",
-    "t9"."workflows_of_28d",
-    "t9"."storage_newest",
-    "t9"."storage_before",
-    "t10"."demand_this_hour",
-    "t10"."demand_last_hour",
-    "t10"."demand_24h",
-    "t11"."decisions_28d",
-    "t11"."arms_28d",
-    "t11"."tightened_28d",
-    "t11"."arm_newest",
-    "t11"."friction_newest",
-    "t12"."tickets_now_open",
-    "t12"."tickets_of_28d",
-    "t12"."tickets_urgent_of_28d",
-    "t13"."upgrade_count",
-    "t13"."downgrade_count",
-    "t13"."change_newest",
-    "t14"."interventions_of_28d",
-    "t15"."incident_hours_of_28d"
-  FROM "subject" AS "t8"
-  LEFT OUTER JOIN "of_days" AS "t9"
-    ON "t8"."sid" = "t9"."sid"
-  LEFT OUTER JOIN "of_hours" AS "t10"
-    ON "t8"."sid" = "t10"."sid"
-  LEFT OUTER JOIN "of_decisions" AS "t11"
-    ON "t8"."sid" = "t11"."sid"
-  LEFT OUTER JOIN "of_tickets" AS "t12"
-    ON "t8"."sid" = "t12"."sid"
-  LEFT OUTER JOIN "of_changes" AS "t13"
-    ON "t8"."sid" = "t13"."sid"
-  LEFT OUTER JOIN "of_interventions" AS "t14"
-    ON "t8"."sid" = "t14"."sid"
-  LEFT OUTER JOIN "of_incidents" AS "t15"
-    ON "t8"."sid" = "t15"."sid"
+    "t7"."tenant_id",
+    "t7"."as_of_hour",
+    "t7"."sid",
+    "t7"."as_of_day",
+    "t7"."day_part",
+    "t7"."plan",
+    "t7"."created_hour",
+    "t7"."parent_org",
+    "t7"."segment",
+    "t7"."region",
+    "t7"."renewal_hour",
+    "t7"."base_limit",
+    "t7"."contract_limit",
+    "t7"."window_seconds",
+    "t7"."organisation",
+    "t7"."primary_meter",
+    "t7"."mrr",
+    "t7"."seats",
+    "t7"."rank",
+    "t7"."price",
+    "t8"."demand_7d",
+    "t8"."demand_28d",
+    "t8"."demand_30d",
+    "t8"."demand_prior_week",
+    "t8"."demand_third_week",
+    "t8"."demand_top_day_28d",
+    "t8"."windows_7d",
+    "t8"."windows_28d",
+    "t8"."share_sum_7d",
+    "t8"."share_sum_28d",
+    "t8"."active_days_28",
+    "t8"."bin_sum_1_28d",
+    "t8"."bin_count_1_28d",
+    "t8"."bin_sum_2_28d",
+    "t8"."bin_count_2_28d",
+    "t8"."bin_sum_3_28d",
+    "t8"."bin_count_3_28d",
+    "t8"."bin_sum_4_28d",
+    "t8"."bin_count_4_28d",
+    "t8"."bin_sum_5_28d",
+    "t8"."bin_count_5_28d",
+    "t8"."day_excess_70_28d",
+    "t8"."day_excess_85_28d",
+    "t8"."day_excess_100_28d",
+    "t8"."day_excess_115_28d",
+    "t8"."day_excess_130_28d",
+    "t8"."coarse_windows_28d",
+    "t8"."share_top_7d",
+    "t8"."share_top_28d",
+    "t8"."demand_top_day_7d",
+    "t8"."days_at_top",
+    "t8"."demand_below_top",
+    "t8"."hour_peak_28d",
+    "t8"."hour_peak_1d",
+    "t8"."demand_top_day_1d",
+    "t8"."usual_days",
+    "t8"."usual_hour_peaks",
+    "t8"."usual_demand",
+    "t8"."busy_hours",
+    "t8"."demand_1d",
+    "t8"."demand_moment",
+    "t8"."demand_complete",
+    "t8"."weekday_0",
+    "t8"."weekday_1",
+    "t8"."weekday_2",
+    "t8"."weekday_3",
+    "t8"."weekday_4",
+    "t8"."weekday_5",
+    "t8"."weekday_6",
+    "t8"."blocked_7d",
+    "t8"."blocked_28d",
+    "t8"."blocked_days",
+    "t8"."limit_days",
+    "t8"."active_days_7",
+    "t8"."last_event_us",
+    "t8"."seats_newest",
+    "t8"."logins_of_7d",
+    "t8"."logins_of_28d",
+    "t8"."integrations_newest",
+    "t8"."exports_of_28d",
+    "t8"."ai_tokens_of_28d",
+    "t8"."db_reads_of_28d",
+    "t8"."workflows_of_28d",
+    "t8"."storage_newest",
+    "t8"."storage_before",
+    "t9"."decisions_28d",
+    "t9"."arms_28d",
+    "t9"."tightened_28d",
+    "t9"."arm_newest",
+    "t9"."friction_newest",
+    "t10"."tickets_now_open",
+    "t10"."tickets_of_28d",
+    "t10"."tickets_urgent_of_28d",
+    "t11"."upgrade_count",
+    "t11"."downgrade_count",
+    "t11"."change_newest",
+    "t12"."interventions_of_28d",
+    "t13"."incident_hours_of_28d"
+  FROM "subject" AS "t7"
+  LEFT OUTER JOIN "of_days" AS "t8"
+    ON "t7"."sid" = "t8"."sid"
+  LEFT OUTER JOIN "of_decisions" AS "t9"
+    ON "t7"."sid" = "t9"."sid"
+  LEFT OUTER JOIN "of_tickets" AS "t10"
+    ON "t7"."sid" = "t10"."sid"
+  LEFT OUTER JOIN "of_changes" AS "t11"
+    ON "t7"."sid" = "t11"."sid"
+  LEFT OUTER JOIN "of_interventions" AS "t12"
+    ON "t7"."sid" = "t12"."sid"
+  LEFT OUTER JOIN "of_incidents" AS "t13"
+    ON "t7"."sid" = "t13"."sid"
 ),
 derived_1 AS (
   SELECT
@@ -2102,8 +1962,8 @@ derived_1 AS (
       END
       WHEN "t0"."window_seconds" > 3600
       THEN CASE
-        WHEN "t0"."demand_of_days" > 0.0
-        THEN "t0"."day_excess_70_28d" / "t0"."demand_of_days"
+        WHEN "t0"."demand_complete" > 0.0
+        THEN "t0"."day_excess_70_28d" / "t0"."demand_complete"
         ELSE CAST(NULL AS DOUBLE)
       END
       ELSE CASE
@@ -2148,8 +2008,8 @@ derived_1 AS (
       END
       WHEN "t0"."window_seconds" > 3600
       THEN CASE
-        WHEN "t0"."demand_of_days" > 0.0
-        THEN "t0"."day_excess_85_28d" / "t0"."demand_of_days"
+        WHEN "t0"."demand_complete" > 0.0
+        THEN "t0"."day_excess_85_28d" / "t0"."demand_complete"
         ELSE CAST(NULL AS DOUBLE)
       END
       ELSE CASE
@@ -2194,8 +2054,8 @@ derived_1 AS (
       END
       WHEN "t0"."window_seconds" > 3600
       THEN CASE
-        WHEN "t0"."demand_of_days" > 0.0
-        THEN "t0"."day_excess_100_28d" / "t0"."demand_of_days"
+        WHEN "t0"."demand_complete" > 0.0
+        THEN "t0"."day_excess_100_28d" / "t0"."demand_complete"
         ELSE CAST(NULL AS DOUBLE)
       END
       ELSE CASE
@@ -2240,8 +2100,8 @@ derived_1 AS (
       END
       WHEN "t0"."window_seconds" > 3600
       THEN CASE
-        WHEN "t0"."demand_of_days" > 0.0
-        THEN "t0"."day_excess_115_28d" / "t0"."demand_of_days"
+        WHEN "t0"."demand_complete" > 0.0
+        THEN "t0"."day_excess_115_28d" / "t0"."demand_complete"
         ELSE CAST(NULL AS DOUBLE)
       END
       ELSE CASE
@@ -2286,8 +2146,8 @@ derived_1 AS (
       END
       WHEN "t0"."window_seconds" > 3600
       THEN CASE
-        WHEN "t0"."demand_of_days" > 0.0
-        THEN "t0"."day_excess_130_28d" / "t0"."demand_of_days"
+        WHEN "t0"."demand_complete" > 0.0
+        THEN "t0"."day_excess_130_28d" / "t0"."demand_complete"
         ELSE CAST(NULL AS DOUBLE)
       END
       ELSE CASE
@@ -2338,26 +2198,26 @@ derived_1 AS (
     ) AS "demand_p95_28d",
     CASE
       WHEN CASE
-        WHEN "t0"."demand_days" > 0.0
-        THEN "t0"."hour_peak_sum" / "t0"."demand_days"
+        WHEN "t0"."usual_days" > 0.0
+        THEN "t0"."usual_hour_peaks" / "t0"."usual_days"
         ELSE CAST(NULL AS DOUBLE)
       END > 0.0
-      THEN GREATEST(COALESCE("t0"."demand_this_hour", 0.0), COALESCE("t0"."demand_last_hour", 0.0)) / CASE
-        WHEN "t0"."demand_days" > 0.0
-        THEN "t0"."hour_peak_sum" / "t0"."demand_days"
+      THEN COALESCE("t0"."hour_peak_1d", 0.0) / CASE
+        WHEN "t0"."usual_days" > 0.0
+        THEN "t0"."usual_hour_peaks" / "t0"."usual_days"
         ELSE CAST(NULL AS DOUBLE)
       END
       ELSE CAST(NULL AS DOUBLE)
     END AS "spike_hour_ratio",
     CASE
       WHEN CASE
-        WHEN "t0"."demand_days" > 0.0
-        THEN "t0"."demand_of_days" / "t0"."demand_days"
+        WHEN "t0"."usual_days" > 0.0
+        THEN "t0"."usual_demand" / "t0"."usual_days"
         ELSE CAST(NULL AS DOUBLE)
       END > 0.0
-      THEN COALESCE("t0"."demand_24h", 0.0) / CASE
-        WHEN "t0"."demand_days" > 0.0
-        THEN "t0"."demand_of_days" / "t0"."demand_days"
+      THEN COALESCE("t0"."demand_top_day_1d", 0.0) / CASE
+        WHEN "t0"."usual_days" > 0.0
+        THEN "t0"."usual_demand" / "t0"."usual_days"
         ELSE CAST(NULL AS DOUBLE)
       END
       ELSE CAST(NULL AS DOUBLE)

@@ -142,9 +142,7 @@ def routes() -> APIRouter:
             now_us = worker.now_us()
             versions = []
             for entry in entries:
-                done = worker.ledger.put_plan(
-                    entry.plan, effective_us=entry.effective_us, now_us=now_us, author=who.name
-                )
+                done = worker.ledger.put_plan(entry, now_us=now_us, author=who.name)
                 versions.append(
                     {
                         "plan": entry.plan.plan,

@@ -103,15 +103,16 @@ def _serve(this: Round, case: Case, previous: Decision) -> _Served:
     served = previous.served_arm
     exits = () if served == NEUTRAL else safety_exits(this, state, served)
     if exits:
-        return _Served(NEUTRAL, exits)
+        served = NEUTRAL
     override = state.override
     if this.killed or not state.limits:
-        return _Served(served)
+        return _Served(served, exits)
     if override is not None and override.active_at(this.as_of_us):
-        return _by_person(this, state, served, override)
+        moved = _by_person(this, state, served, override)
+        return _Served(moved.arm, (*exits, *moved.reasons))
     if served != NEUTRAL and Reason.OVERRIDE_CHOOSE.value in previous.reasons:
         return _Served(NEUTRAL, (Reason.OVERRIDE_ENDED,))
-    return _Served(served)
+    return _Served(served, exits)
 
 
 def _reasons(previous: Decision, served: _Served, by_person: bool) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ def try_in_child(
     environment = {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": path}
     try:
         # Our own interpreter and module; nothing of the bundle is on the command line.
-        child = subprocess.run(  # noqa: S603
+        child = subprocess.run(
             list(command) or [sys.executable, "-m", "models.probe"],
             input=msgspec.msgpack.encode(dict(contents)),
             capture_output=True,

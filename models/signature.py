@@ -11,6 +11,7 @@ import errno
 import hashlib
 import os
 import re
+import secrets
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class SignedFiles:
 
 
 def create_keypair(private_path: Path, public_path: Path) -> None:
-    """Create an Ed25519 pair: the private key with mode 0600, both as PEM.
+    """Create an Ed25519 pair: the private key with mode 0600, both as PEM, each complete or absent.
 
     Raises
     ------
@@ -59,12 +60,32 @@ def create_keypair(private_path: Path, public_path: Path) -> None:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
     private_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     _write_new(private_path, private, mode=0o600)
-    _write_new(public_path, public, mode=0o644)
+    _write_public(public_path, key)
+
+
+def ensure_keypair(private_path: Path, public_path: Path) -> None:
+    """Make sure that there is something to verify with; safe for several processes at once.
+
+    Creates the pair where there is nothing, and the public half where only the private one is
+    there. A machine that only serves has just the public half: that is left as it is.
+    """
+    if public_path.exists():
+        return
+    if not private_path.exists():
+        try:
+            create_keypair(private_path, public_path)
+        except Conflict:
+            # Another process was faster: its private key is the one.
+            pass
+        else:
+            return
+    try:
+        _write_public(public_path, load_private_key(private_path))
+    except Conflict:
+        if not public_path.exists():
+            raise
 
 
 def load_private_key(path: Path) -> Ed25519PrivateKey:
@@ -200,12 +221,24 @@ def _read_file(folder: int, name: str, bundle: str, max_bytes: int) -> bytes:
     return body
 
 
+def _write_public(path: Path, key: Ed25519PrivateKey) -> None:
+    body = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    _write_new(path, body, mode=0o644)
+
+
 def _write_new(path: Path, body: bytes, *, mode: int) -> None:
+    # Written aside and linked into place: a crash leaves no half key, and an existing one stays.
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+        with os.fdopen(handle, "wb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(aside, path)
     except FileExistsError as error:
         raise Conflict(f"{path} exists already.", "Move it away to make a new pair.") from error
-    with os.fdopen(handle, "wb") as file:
-        file.write(body)
-        file.flush()
-        os.fsync(file.fileno())
+    finally:
+        aside.unlink()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from flyball.errors import Conflict, InvalidInput, NotFound, SignatureInvalid
 from models.signature import (
     SIGNATURE_FILE,
     create_keypair,
+    ensure_keypair,
     listing,
     load_private_key,
     load_public_key,
@@ -176,6 +178,28 @@ def test_a_key_pair_is_private_and_never_overwritten(tmp_path: Path) -> None:
     with pytest.raises(Conflict):
         create_keypair(private, public)
     assert private.read_bytes() == before
+
+
+def test_ensuring_keys_creates_repairs_and_leaves_alone(tmp_path: Path) -> None:
+    private, public = tmp_path / "keys" / "signing.pem", tmp_path / "keys" / "signing.pub"
+    ensure_keypair(private, public)
+    first = (private.read_bytes(), public.read_bytes())
+    ensure_keypair(private, public)
+    public.unlink()
+    ensure_keypair(private, public)
+    assert (private.read_bytes(), public.read_bytes()) == first
+    assert sorted(path.name for path in private.parent.iterdir()) == ["signing.pem", "signing.pub"]
+    # A machine that only serves has no private key, and gets none.
+    private.unlink()
+    ensure_keypair(private, public)
+    assert not private.exists()
+
+
+def test_keys_created_by_several_at_once_are_one_pair(tmp_path: Path) -> None:
+    private, public = tmp_path / "signing.pem", tmp_path / "signing.pub"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: ensure_keypair(private, public), range(32)))
+    load_public_key(public).verify(load_private_key(private).sign(b"text"), b"text")
 
 
 def test_a_key_pair_signs_and_verifies(tmp_path: Path) -> None:

@@ -95,8 +95,8 @@ class SqliteDecisions(SqlitePart):
     ) -> dict[str, Decision]:
         """Each tenant's latest decision that began and was made by ``as_of_us``, in tenant order.
 
-        ``served_arm`` carries the changes logged by then. Decisions whose period began before
-        ``since_us`` are left out.
+        ``served_arm`` and ``reasons`` carry the changes logged by then. Decisions whose period
+        began before ``since_us`` are left out.
         """
         condition, bindings = among("tenant_id", tenants)
         rows = self.file.rows(
@@ -111,27 +111,44 @@ class SqliteDecisions(SqlitePart):
         latest = {row[1]: _decision(row) for row in rows}
         served = self._served(as_of_us, since_us, tenants)
         for tenant_id, decision in latest.items():
-            arm = served.get(decision.decision_id)
-            if arm is not None and arm != decision.served_arm:
-                latest[tenant_id] = replace(decision, served_arm=arm)
+            change = served.get(decision.decision_id)
+            if change is not None:
+                latest[tenant_id] = replace(decision, served_arm=change[0], reasons=change[1])
         return latest
 
     def _served(
         self, as_of_us: int, since_us: int, tenants: Collection[str] | None
-    ) -> dict[str, int]:
+    ) -> dict[str, tuple[int, tuple[str, ...]]]:
         condition, bindings = among("tenant_id", tenants)
-        return dict(
-            self.file.rows(
-                f"SELECT decision_id, served_arm FROM decision_change WHERE {condition} "
-                "AND at_us BETWEEN ? AND ? ORDER BY at_us, seq",
-                (*bindings, since_us, as_of_us),
-            )
+        rows = self.file.rows(
+            f"SELECT decision_id, served_arm, reasons FROM decision_change WHERE {condition} "
+            "AND at_us BETWEEN ? AND ? ORDER BY at_us, seq",
+            (*bindings, since_us, as_of_us),
         )
+        return {row[0]: (row[1], _decode_words(row[2])) for row in rows}
 
     def decision(self, decision_id: str) -> Decision | None:
         """One decision as it was logged; None if there is none."""
         rows = self.file.rows(f"{_SELECT} WHERE d.decision_id = ?", (decision_id,))
         return _decision(rows[0]) if rows else None
+
+    def decisions_named(self, names: Collection[str], *, as_of_us: int) -> list[Decision]:
+        """The decisions with these ids, in order of id, as served at ``as_of_us``."""
+        rows = self.file.rows(
+            f"{_SELECT} WHERE d.decision_id IN (SELECT value FROM json_each(?)) "
+            "ORDER BY d.decision_id",
+            (name_list(names),),
+        )
+        changes = self.file.rows(
+            "SELECT decision_id, served_arm, reasons FROM decision_change "
+            "WHERE decision_id IN (SELECT value FROM json_each(?)) AND at_us <= ? ORDER BY seq",
+            (name_list(names), as_of_us),
+        )
+        moved = {
+            row[0]: {"served_arm": row[1], "reasons": _decode_words(row[2])} for row in changes
+        }
+        found = [_decision(row) for row in rows]
+        return [replace(d, **moved.get(d.decision_id, {})) for d in found]
 
     def decision_history(
         self, tenant_id: str, *, limit: int = 52, mode: Mode = Mode.LIVE

@@ -49,7 +49,7 @@ class DecisionSettings:
     arms:
         Integer hundredths, ascending, 100 among them.
     period_days:
-        How long an arm is held (1..90 days).
+        How long an arm is held (1..28 days).
     clock:
         ``wall`` or ``events``.
     tick_ms:
@@ -72,7 +72,7 @@ class DecisionSettings:
 
     def __post_init__(self) -> None:
         ArmGrid(self.arms)
-        _within("decisions.period_days", self.period_days, 1, 90)
+        _within("decisions.period_days", self.period_days, 1, 28)
         _within("decisions.tick_ms", self.tick_ms, 10, 60_000)
         _within("decisions.full_pass_minutes", self.full_pass_minutes, 5, 1_440)
         _within("decisions.heartbeat_seconds", self.heartbeat_seconds, 1, 300)

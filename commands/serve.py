@@ -88,10 +88,9 @@ def command(
 
 def _prepare(home: Home) -> None:
     """The keys that snapshots are signed and checked with, before anything needs them."""
-    from models.signature import create_keypair
+    from models.signature import ensure_keypair
 
-    if not home.verify_key.exists():
-        create_keypair(home.signing_key, home.verify_key)
+    ensure_keypair(home.signing_key, home.verify_key)
 
 
 def _check_reach(home: Home, host: str) -> None:

@@ -94,7 +94,8 @@ def load_private_key(path: Path) -> Ed25519PrivateKey:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except FileNotFoundError as error:
         raise NotFound(
-            f"There is no signing key at {path}.", "Run `flyball train` once."
+            f"There is no signing key at {path}.",
+            "Copy signing.pem here, or move signing.pub away and train again to make a new pair.",
         ) from error
     except (ValueError, TypeError) as error:
         raise InvalidInput(f"{path} is not a PEM private key.", field="signing_key") from error

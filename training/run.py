@@ -13,7 +13,7 @@ from flyball.home import Home
 from flyball.instant import format_instant
 from models.bundle import open_bundle, write_bundle
 from models.scorer import Scorer
-from models.signature import create_keypair, load_private_key, load_public_key
+from models.signature import ensure_keypair, load_private_key, load_public_key
 from training.candidate import Fitted, Notice, Rival, fit_and_judge
 from training.contract import Contract, catalogue_contract
 from training.dataset import Dataset
@@ -107,8 +107,7 @@ def train(
 
 
 def _ensure_keys(home: Home) -> None:
-    if not home.signing_key.exists():
-        create_keypair(home.signing_key, home.verify_key)
+    ensure_keypair(home.signing_key, home.verify_key)
 
 
 def _rival(registry: Registry, known: Sequence[RegisteredVersion], home: Home) -> Rival:

@@ -204,8 +204,7 @@ def _joined(
     )
     offered = ", ".join(f"unit.offered_{arm}" for arm in arms)
     try:
-        return connection.execute(
-            f"""
+        table_sql = f"""
             SELECT {unit}, unit.policy AS deciding_policy, {offered},
                 {_doses(arms, table.column_names)},
                 coalesce(feature_row.organisation, unit.tenant_id) AS organisation,
@@ -218,7 +217,8 @@ def _joined(
                 AND feature_row.as_of_hour = unit.start_hour
             ORDER BY unit.start_hour, unit.tenant_id, unit.unit_id
             """
-        ).to_arrow_table()
+        rows: pa.Table = connection.sql(table_sql).to_arrow_table()
+        return rows
     finally:
         connection.unregister("feature_row")
 

@@ -25,13 +25,14 @@ MIN_GROUP_EVENTS = 5
 class Judged:
     """One outcome on the test rows.
 
-    ``probability`` (candidate, under the assigned arm), ``base`` (the base rate known at training)
-    and ``happened`` are ``[n]``; ``cluster`` are organisation codes.
+    ``probability`` (candidate, under the assigned arm), ``base`` (the base rate known at training,
+    with the same dose terms, so that knowing the arm is no advantage) and ``happened`` are ``[n]``;
+    ``cluster`` are organisation codes.
     """
 
     outcome: str
     probability: Floats
-    base: float
+    base: Floats
     happened: Bools
     cluster: Ints
 
@@ -110,17 +111,15 @@ def judge(
     for index, outcome in enumerate(OUTCOMES):
         name = outcome.name.lower()
         terms = dose_terms.get(name, {})
-        probability = shifted(
-            np.asarray(hazards[:, index], dtype=np.float64),
-            dose,
-            float(terms.get("friction", 0.0)),
-            float(terms.get("relief", 0.0)),
-        )
+        friction, relief = float(terms.get("friction", 0.0)), float(terms.get("relief", 0.0))
+        flat = shifted(np.full(len(test), bases[index]), dose, friction, relief)
+        # The base rate is that of the arms served, so the terms must leave its mean alone.
+        scale = bases[index] / float(flat.mean()) if len(test) else 1.0
         judged.append(
             Judged(
                 outcome=name,
-                probability=probability,
-                base=bases[index],
+                probability=shifted(hazards[:, index], dose, friction, relief),
+                base=np.clip(flat * scale, 0.0, 1.0),
                 happened=test.outcome(outcome),
                 cluster=cluster,
             )
@@ -138,20 +137,19 @@ def evaluate(test: Dataset, judged: Sequence[Judged]) -> Report:
         for code, name in enumerate(names):
             rows = codes == code
             groups[kind][name or "none"] = {
-                each.outcome: quality(each.probability[rows], each.base, each.happened[rows])
+                each.outcome: quality(each.probability[rows], each.base[rows], each.happened[rows])
                 for each in judged
                 if int(each.happened[rows].sum()) >= MIN_GROUP_EVENTS
             }
     return Report(overall, groups)
 
 
-def quality(probability: Floats, base: float, happened: Bools) -> Quality:
-    """All figures of ``probability`` [n] against ``happened`` [n] (n ≥ 0)."""
+def quality(probability: Floats, base: Floats, happened: Bools) -> Quality:
+    """All figures of ``probability`` [n] and ``base`` [n] against ``happened`` [n] (n ≥ 0)."""
     rows, events = len(happened), int(happened.sum())
     if rows == 0:
         return Quality(rows=0, events=0, observed=0.0, predicted=0.0, log_loss=0.0,
                        log_loss_base=0.0, brier=0.0, brier_base=0.0)  # fmt: skip
-    flat = np.full(rows, base)
     ranks = events > 0 and events < rows and float(np.ptp(probability)) > 0.0
     slope, intercept, error = _recalibration(probability, happened) if ranks else (None,) * 3
     ece, noise = _calibration_error(probability, happened)
@@ -161,9 +159,9 @@ def quality(probability: Floats, base: float, happened: Bools) -> Quality:
         observed=float(happened.mean()),
         predicted=float(probability.mean()),
         log_loss=float(row_log_loss(probability, happened).mean()),
-        log_loss_base=float(row_log_loss(flat, happened).mean()),
+        log_loss_base=float(row_log_loss(base, happened).mean()),
         brier=float(((probability - happened) ** 2).mean()),
-        brier_base=float(((flat - happened) ** 2).mean()),
+        brier_base=float(((base - happened) ** 2).mean()),
         auc=_auc(probability, happened) if ranks else None,
         slope=slope,
         slope_error=error,

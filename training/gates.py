@@ -126,7 +126,7 @@ def _scores(
         if silent:
             gates.append(not_applicable(label, silent))
         else:
-            flat = np.full(len(happened), each.base)
+            flat = each.base
             better = score(flat, happened) - score(each.probability, happened)
             # Rare events drown the Brier score in noise: it must only not be clearly worse.
             errors = 0.0 if name == "log_loss" else limits.margin_errors

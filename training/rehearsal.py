@@ -20,7 +20,7 @@ from training.outcome_model import sigmoid
 WEEK_HOURS = 7 * 24
 
 #: Monday 2025-01-06T00:00Z.
-FIRST_HOUR = 482_304
+FIRST_HOUR = 482_256
 
 SEGMENTS = ("enterprise", "smb")
 
@@ -102,7 +102,8 @@ def _draws(rng: np.random.Generator, organisation: Ints, week: Ints, world: Worl
 def _hazards(x: Floats, dose: Floats, segment: Ints, world: World) -> Floats:
     columns = x.shape[1]
     scale = world.signal / np.sqrt(1.25)
-    logit = np.log(np.asarray(world.base)) - np.log1p(-np.asarray(world.base))
+    base = np.maximum(np.asarray(world.base), 1e-12)
+    logit = np.log(base) - np.log1p(-base)
     risk = np.stack([x[:, 0], x[:, 2 % columns], -x[:, 2 % columns]], axis=1)
     hazards = sigmoid(logit + scale * risk - 0.3 * world.signal**2)
     strength = np.where(segment == 1, world.segment_factor, 1.0) * dose

@@ -49,6 +49,7 @@ def fit_risks(dataset: Dataset, split: Split, *, seed: int = 7) -> tuple[RiskMod
         dose=dose[split.calibration],
         # Organisations that decide when trees stop; another slice of the same hash.
         aside=(place[split.train] * 7.0) % 1.0 < 0.2,
+        half=(place[split.calibration] * 101.0) % 1.0 < 0.5,
     )
     return tuple(
         _fit_one(
@@ -64,10 +65,13 @@ def fit_risks(dataset: Dataset, split: Split, *, seed: int = 7) -> tuple[RiskMod
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
+    """Rows to fit on (``aside`` of them stop the trees), and held-out rows in two halves."""
+
     train: Single
+    aside: Bools
     late: Single
     dose: Floats
-    aside: Bools
+    half: Bools
 
 
 def _fit_one(outcome: Outcome, parts: _Parts, early: Bools, late: Bools, seed: int) -> RiskModel:
@@ -98,14 +102,13 @@ def _choose(
     trees: int,
 ) -> RiskModel:
     """The candidate with the lower log-loss on held-out rows, if it beats their base rate."""
-    log_odds = [model.log_odds(parts.late) for model in candidates]
-    fits = [fit_calibration(odds, late, parts.dose) for odds in log_odds]
-    losses = {"base_rate": log_loss(np.full(len(late), _rate(late)), late)}
-    for model, odds, fit in zip(candidates, log_odds, fits, strict=True):
-        calibrated = fit.under_arm(fit.platt.apply(odds), parts.dose)
-        losses[model.kind] = log_loss(calibrated, late)
-    best = min(range(len(candidates)), key=lambda i: losses[candidates[i].kind])
-    chosen, fit = candidates[best], fits[best]
+    log_odds = {model.kind: model.log_odds(parts.late) for model in candidates}
+    losses: dict[str, float] = {
+        kind: _crossed_loss(odds, parts, late) for kind, odds in log_odds.items()
+    }
+    losses["base_rate"] = _crossed_loss(np.full(len(late), _odds(_rate(late))), parts, late)
+    chosen = min(candidates, key=lambda model: losses[model.kind])
+    fit = fit_calibration(log_odds[chosen.kind], late, parts.dose)
     if losses[chosen.kind] >= losses["base_rate"]:
         reason = "neither model beats the base rate on held-out weeks"
         return _no_model(Outcome[chosen.outcome.upper()], chosen.base_rate, reason, events, losses)
@@ -116,6 +119,24 @@ def _choose(
         events=events,
         trees=trees if chosen.kind == "lightgbm" else 0,
     )
+
+
+def _crossed_loss(log_odds: Floats, parts: _Parts, late: Bools) -> float:
+    """Log-loss of calibrated ``log_odds``, each half calibrated on the other half's organisations.
+
+    Calibrating and comparing on the same rows would make noise look better than the base rate,
+    which is given the same treatment here.
+    """
+    loss = np.empty(len(late))
+    for half in (parts.half, ~parts.half):
+        fit = fit_calibration(log_odds[~half], late[~half], parts.dose[~half])
+        dose = parts.dose[half]
+        loss[half] = row_log_loss(fit.under_arm(fit.platt.apply(log_odds[half]), dose), late[half])
+    return float(loss.mean())
+
+
+def _odds(rate: float) -> float:
+    return float(np.log(rate) - np.log1p(-rate))
 
 
 def _calibrated(model: FittedOutcome, platt: Platt, kind: Kind) -> FittedOutcome:
@@ -143,11 +164,6 @@ def _no_model(
 def _rate(happened: Bools) -> float:
     """Share of events, with half an event added so that it is never exactly 0."""
     return (float(happened.sum()) + 0.5) / (len(happened) + 1.0)
-
-
-def log_loss(probability: Floats, happened: Bools) -> float:
-    """Mean negative log-likelihood in nats."""
-    return float(row_log_loss(probability, happened).mean()) if len(probability) else 0.0
 
 
 def row_log_loss(probability: Floats, happened: Bools) -> Floats:

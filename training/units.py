@@ -134,7 +134,8 @@ def _decided(
         ), numbered AS (
             SELECT logged.*,
                 row_number() OVER (
-                    PARTITION BY tenant_id, start_hour ORDER BY continued, known_hour, decision_id
+                    PARTITION BY logged.tenant_id, start_hour
+                    ORDER BY continued, known_hour, decision_id
                 ) AS repeat,
                 gone.tenant_id IS NULL AS alive
             FROM logged LEFT JOIN gone

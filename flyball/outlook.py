@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -78,14 +79,15 @@ def chained(hazards: Hazards, periods: float) -> Hazards:
 
     Examples
     --------
-    >>> chained(Hazards(upgrade=0.1, downgrade=0.0, churn=0.1), 1).upgrade
-    0.1
+    >>> round(chained(Hazards(upgrade=0.1, downgrade=0.0, churn=0.1), 2).upgrade, 12)
+    0.18
     """
     total = hazards.upgrade + hazards.downgrade + hazards.churn
     if total <= 0.0:
         return Hazards(upgrade=0.0, downgrade=0.0, churn=0.0)
-    leave = min(total, 1.0)
-    reached = (1.0 - (1.0 - leave) ** periods) / total
+    # 1 - (1 - total)**n without losing the digits of a small total.
+    left = 1.0 if total >= 1.0 else -math.expm1(periods * math.log1p(-total))
+    reached = left / total
     return Hazards(
         upgrade=hazards.upgrade * reached,
         downgrade=hazards.downgrade * reached,

@@ -6,6 +6,8 @@ how the arm came about.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 
 from flyball.instant import HOUR_US
@@ -40,7 +42,7 @@ def decision_log_table(ledger: RelationSource, tenants: Tenants = None) -> pa.Ta
         "ORDER BY tenant_id, period_start_us, seq",
         bindings,
     )
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(SCHEMA)
+    columns: list[tuple[Any, ...]] = list(zip(*rows, strict=True)) if rows else [()] * len(SCHEMA)
     columns[10] = tuple(bool(value) for value in columns[10])
     arrays = [pa.array(c, type=f.type) for c, f in zip(columns, SCHEMA, strict=True)]
     return pa.Table.from_arrays(arrays, schema=SCHEMA)

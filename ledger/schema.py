@@ -70,6 +70,7 @@ CREATE TABLE decision_change (
   author TEXT NOT NULL, reasons TEXT NOT NULL
 );
 CREATE INDEX decision_change_of ON decision_change (decision_id, seq);
+CREATE INDEX decision_change_tenant ON decision_change (tenant_id, at_us);
 CREATE TABLE decision_run (
   seq INTEGER PRIMARY KEY, as_of_us INTEGER NOT NULL, finished_us INTEGER NOT NULL,
   mode TEXT NOT NULL, tenants INTEGER NOT NULL, duration_ms REAL NOT NULL,

@@ -71,6 +71,7 @@ def test_a_move_changes_the_served_arm_and_keeps_the_assignment(ledger: Ledger) 
     for at, served in ((NOW + 9, 85), (NOW + 10, 100), (NOW + 20, 115)):
         found = ledger.current_decisions(at)["t1"]
         assert (found.arm, found.served_arm) == (85, served)
+        assert ledger.decisions_named([found.decision_id, "d_none"], as_of_us=at) == [found]
     kept = ledger.decision_changes(decision().decision_id)
     assert [change.cause for change in kept] == [ChangeCause.SAFETY, ChangeCause.OVERRIDE]
     assert kept[0] == moved(100, NOW + 10)

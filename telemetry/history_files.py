@@ -95,6 +95,20 @@ def history_relation(home: Home, files: Sequence[HistoryFile]) -> str:
     return parquet_relation(paths_of(home, files), COLUMNS, EMPTY)
 
 
+def identity_relation(home: Home, files: Sequence[HistoryFile], key_kind: str) -> str:
+    """SQL of identity, content and ``key`` of the rows of ``files``, keys made by one hash."""
+    ours = [file for file in files if file.key_kind == key_kind]
+    others = [file for file in files if file.key_kind != key_kind]
+    columns = "tenant_id, source, event_id, time_us, meter, quantity, endpoint"
+    sql = f"SELECT key, {columns} FROM ({history_relation(home, ours)})"
+    if others:
+        sql += (
+            f" UNION ALL SELECT hash(tenant_id, source, event_id) AS key, {columns}"
+            f" FROM ({history_relation(home, others)})"
+        )
+    return sql
+
+
 def sweep(home: Home, keep: Iterable[str], *, unlink: Callable[[Path], None] = Path.unlink) -> int:
     """Remove files that no manifest names (left over from a crash); returns how many."""
     named = set(keep)

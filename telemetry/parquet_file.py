@@ -14,10 +14,11 @@ from telemetry.database import storage_errors
 _ROW_GROUP = 122_880
 
 
-def write_parquet(table: Any, path: Path) -> None:
+def write_parquet(table: Any, path: Path, **options: Any) -> None:
     """Write a pyarrow ``table`` to ``path``: temporary file, flush to disk, rename.
 
     The directory is not flushed; call :func:`sync_directories` once after several files.
+    ``options`` go to ``pyarrow.parquet.write_table``.
 
     Raises
     ------
@@ -29,7 +30,12 @@ def write_parquet(table: Any, path: Path) -> None:
         draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
         try:
             pq.write_table(
-                table, draft, compression="zstd", compression_level=1, row_group_size=_ROW_GROUP
+                table,
+                draft,
+                compression="zstd",
+                compression_level=1,
+                row_group_size=_ROW_GROUP,
+                **options,
             )
             settle(draft, path)
         finally:

@@ -11,22 +11,13 @@ from typing import Any
 from flyball.meter import Meter
 from flyball.usage import UsageEvent
 from telemetry.database import open_database, storage_errors, transaction
+from telemetry.event_log import OpenLog, Placed, event_of
 from telemetry.meter_table import read_meters, write_meters
-from telemetry.store import Changes, KnownTenant, Outcome, Receipt, Resolve, same_content
+from telemetry.store import Changes, KnownTenant, Outcome, Receipt, Resolve
 from telemetry.writer import GroupCommit
-
-_INSERT = "INSERT INTO event VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
-_FIND = """SELECT tenant_id, source, event_id, time_us, arrived_us, meter, quantity, endpoint
-FROM event WHERE tenant_id = ? AND source = ? AND event_id = ?"""
-_KEEP_CONFLICT = "INSERT INTO conflict VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
-_KEEP_PENDING = "INSERT INTO pending VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
-_FIND_PENDING = """SELECT name, source, event_id, time_us, arrived_us, meter, quantity, endpoint
-FROM pending WHERE name = ? AND source = ? AND event_id = ?"""
 
 #: Pending events moved by one transaction of ``release``.
 _RELEASE_CHUNK = 20_000
-
-_Placed = tuple[UsageEvent, KnownTenant | None]
 
 
 class SqliteEventStore:
@@ -43,7 +34,7 @@ class SqliteEventStore:
         self._writing = open_database(path)
         self._reading = open_database(path)
         self._read_lock = threading.Lock()
-        self._writer: GroupCommit[Sequence[_Placed], Receipt] = GroupCommit(
+        self._writer: GroupCommit[Sequence[Placed], Receipt] = GroupCommit(
             self._commit, name="event-log-writer"
         )
 
@@ -84,7 +75,7 @@ class SqliteEventStore:
             " FROM event WHERE sequence > ? ORDER BY sequence LIMIT ?",
             (cursor, limit),
         )
-        return [_event(row) for row in rows]
+        return [event_of(row) for row in rows]
 
     def pending(self) -> Mapping[str, int]:
         """See :class:`telemetry.store.EventStore`."""
@@ -97,7 +88,7 @@ class SqliteEventStore:
             " FROM conflict LIMIT ?",
             (limit,),
         )
-        return [_event(row) for row in rows]
+        return [event_of(row) for row in rows]
 
     def conflict_count(self) -> int:
         """See :class:`telemetry.store.EventStore`."""
@@ -124,9 +115,9 @@ class SqliteEventStore:
         with self._read_lock, storage_errors(self._path):
             return list(self._reading.execute(sql, values))
 
-    def _commit(self, batches: Sequence[Sequence[_Placed]]) -> list[Receipt]:
+    def _commit(self, batches: Sequence[Sequence[Placed]]) -> list[Receipt]:
         with storage_errors(self._path), transaction(self._writing):
-            log = _OpenLog(self._writing)
+            log = OpenLog(self._writing)
             receipts = [Receipt(tuple(map(log.take, batch))) for batch in batches]
             log.finish()
         return receipts
@@ -137,8 +128,8 @@ class SqliteEventStore:
         while True:
             with self._read_lock, storage_errors(self._path), transaction(connection):
                 rows = list(connection.execute(_PENDING_OF, (name, _RELEASE_CHUNK)))
-                log = _OpenLog(connection)
-                outcomes += [log.take((_event(row), tenant)) for row in rows]
+                log = OpenLog(connection)
+                outcomes += [log.take((event_of(row), tenant)) for row in rows]
                 connection.executemany(
                     "DELETE FROM pending WHERE name = ? AND source = ? AND event_id = ?",
                     [row[:3] for row in rows],
@@ -150,71 +141,3 @@ class SqliteEventStore:
 
 _PENDING_OF = """SELECT name, source, event_id, time_us, arrived_us, meter, quantity, endpoint
 FROM pending WHERE name = ? LIMIT ?"""
-
-
-class _OpenLog:
-    """The log inside one write transaction: sequence numbers commit in the order they are given."""
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-        self._execute = connection.cursor().execute
-        self._sequence = next(
-            iter(self._execute("SELECT value FROM state WHERE name = 'sequence'"))
-        )[0]
-
-    def take(self, placed: _Placed) -> Outcome:
-        event, tenant = placed
-        if tenant is None:
-            return self._keep_pending(event)
-        if event.time_us < tenant.created_us:
-            return Outcome.BEFORE_ACCOUNT
-        row = _row(tenant.tenant_id, event)
-        self._execute(_INSERT, (*row, self._sequence + 1))
-        if self._connection.changes() == 1:
-            self._sequence += 1
-            return Outcome.ACCEPTED
-        kept = _event(next(iter(self._execute(_FIND, row[:3]))))
-        if same_content(kept, event):
-            return Outcome.DUPLICATE
-        self._execute(_KEEP_CONFLICT, (*row, "live"))
-        return Outcome.CONFLICT
-
-    def finish(self) -> None:
-        self._execute("UPDATE state SET value = ? WHERE name = 'sequence'", (self._sequence,))
-
-    def _keep_pending(self, event: UsageEvent) -> Outcome:
-        row = _row(event.tenant_id, event)
-        self._execute(_KEEP_PENDING, row)
-        if self._connection.changes() == 1:
-            return Outcome.PENDING
-        kept = _event(next(iter(self._execute(_FIND_PENDING, row[:3]))))
-        if same_content(kept, event):
-            return Outcome.PENDING
-        self._execute(_KEEP_CONFLICT, (*row, "pending"))
-        return Outcome.CONFLICT
-
-
-def _row(tenant_id: str, event: UsageEvent) -> tuple[str, str, str, int, int, str, float, str]:
-    return (
-        tenant_id,
-        event.source,
-        event.event_id,
-        event.time_us,
-        event.arrived_us,
-        event.meter,
-        event.quantity,
-        event.endpoint,
-    )
-
-
-def _event(row: tuple[Any, ...]) -> UsageEvent:
-    return UsageEvent(
-        tenant_id=row[0],
-        source=row[1],
-        event_id=row[2],
-        time_us=row[3],
-        arrived_us=row[4],
-        meter=row[5],
-        quantity=row[6],
-        endpoint=row[7],
-    )

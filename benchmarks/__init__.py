@@ -1,1 +1,0 @@
-"""Measurements behind every speed and quality claim; each prints ratios against a baseline."""

@@ -28,7 +28,7 @@ COMMANDS: dict[str, str] = {
     "rollback": "rollback",
     "serve": "serve",
     "status": "status",
-    "token": "token",
+    "token": "tokens",
     "train": "train",
 }
 

@@ -200,7 +200,8 @@ def test_a_batch_answers_in_order_and_has_bounds(service: Service) -> None:
         answer = client.post("/v1/decisions:batchGet", json={"tenantIds": asked})
         ids = [decision["tenantId"] for decision in answer.json()["decisions"]]
         assert ids == ["ent_2", "nobody", "ent_1"]
-        for bad in ({}, {"tenantIds": []}, {"tenantIds": ["x"] * 1001}, {"tenantIds": [5]}, []):
+        bodies: list[Any] = [{}, {"tenantIds": []}, {"tenantIds": ["x"] * 1001}, {"tenantIds": [5]}]
+        for bad in [*bodies, []]:
             assert client.post("/v1/decisions:batchGet", json=bad).status_code == 422
 
 

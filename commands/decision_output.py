@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import click
+from typing import Any
 
 from flyball.decision import Decision
 from flyball.errors import InvalidInput
@@ -74,7 +73,7 @@ def write_decisions(decisions: Sequence[Decision], out: str) -> None:
     """
     rows = [decision_row(decision) for decision in decisions]
     if out == "-":
-        stream: BinaryIO = click.get_binary_stream("stdout")
+        stream = sys.stdout.buffer
         stream.writelines(_lines(rows))
         stream.flush()
         return

@@ -85,10 +85,10 @@ class EventClock:
         connection = duckdb.connect()
         try:
             sql = f"SELECT max(time_us) FROM ({history_relation(self._home, newest)})"
-            found = connection.execute(sql).fetchone()
+            found: int | None = connection.execute(sql).fetchall()[0][0]
         finally:
             connection.close()
-        return None if found is None else found[0]
+        return found
 
     def _note(self, time_us: int | None) -> None:
         if time_us is not None and (self._latest_us is None or time_us > self._latest_us):

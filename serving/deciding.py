@@ -124,6 +124,7 @@ def decide_with(
     scorer: Scorer | None,
     tenants: Collection[str] | None = None,
     budgets: Budgets | None = None,
+    features_us: int | None = None,
     began: float | None = None,
 ) -> Pass:
     """Decide for ``tenants`` (None: all) with the relations in ``connection``.
@@ -132,6 +133,9 @@ def decide_with(
     ----------
     budgets:
         The period's, where only some tenants are decided; None makes them anew over all.
+    features_us:
+        The newest time that features can see; None asks the connection, which must then hold
+        everybody's usage.
     began:
         ``time.perf_counter()`` at the start of what counts as this pass.
     """
@@ -153,7 +157,9 @@ def decide_with(
     if budgets is None:
         budgets = budgets_for(this.guardrails, facts, demand)
     outlooks = outlooks_of(table, usage, this.grid.arms, scorer)
-    cases = cases_of(facts, usage, outlooks, newest_arrival_us(connection, as_of_hour))
+    if features_us is None:
+        features_us = newest_arrival_us(connection, as_of_hour)
+    cases = cases_of(facts, usage, outlooks, features_us)
     decisions = decide_all(this, cases, budgets)
     return Pass(
         round=this,

@@ -13,7 +13,7 @@ import pyarrow as pa
 from features.catalogue import feature_sql
 from features.executor import compute
 from flyball.home import Home
-from flyball.instant import DAY_US, HOUR_US
+from flyball.instant import DAY_US, HOUR_US, hour_of
 from ledger.relations import RelationSource, limit_table, register_relations
 from telemetry.tiles import Tiles
 
@@ -51,8 +51,9 @@ def connect(
 
 
 def register_usage(connection: Any, home: Home, ledger: RelationSource, *, as_of_us: int) -> None:
-    """Create ``usage_hour`` and ``usage_day`` as tables with what as-of times that day need."""
-    Tiles(home, limit_table(ledger)).register(connection, now_us=as_of_us, live=True)
+    """Create ``usage_hour`` and ``usage_day`` with what the as-of time's hour needs."""
+    tiles = Tiles(home, limit_table(ledger))
+    tiles.register(connection, now_us=as_of_us, as_of_hours=(hour_of(as_of_us),))
 
 
 def features_at(connection: Any, tenants: Collection[str], as_of_hour: int) -> pa.Table:
@@ -81,7 +82,5 @@ def newest_arrival_us(connection: Any, as_of_hour: int) -> int | None:
         f"SELECT greatest((SELECT max(arrival_hour + 1) * {HOUR_US} FROM usage_hour"
         f" WHERE arrival_hour < {as_of_hour}), (SELECT max(arrival_day + 1) * {DAY_US}"
         f" FROM usage_day WHERE arrival_day < {as_of_hour // 24}))"
-    ).fetchone()
-    if found is None or found[0] is None:
-        return None
-    return min(int(found[0]), as_of_hour * HOUR_US)
+    ).fetchall()[0][0]
+    return None if found is None else min(int(found), as_of_hour * HOUR_US)

@@ -1,0 +1,291 @@
+"""The control loop: watches what decisions depend on, decides anew what changed, publishes.
+
+It is the only writer of the snapshot. Whatever fails, what was published before stays served; what
+cannot be verified any more is not called fresh: a tick that fails sends no sign of life, and after
+a quarter of an hour workers no longer tighten.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection
+from pathlib import Path
+from types import TracebackType
+
+import structlog
+
+from flyball.budget import Budgets
+from flyball.decision import Mode
+from flyball.errors import BundleError, FlyballError
+from flyball.home import Home
+from flyball.instant import DAY_US, MINUTE_US, SECOND_US, hour_of, period_start
+from ledger.changes import Cursor
+from ledger.sqlite_ledger import SqliteLedger
+from models.bundle import Bundle
+from models.current import POINTER_FILE
+from models.scorer import Scorer
+from models.signature import create_keypair, load_private_key
+from serving.clock import Clock, wall_us
+from serving.deciding import Pass, current_bundle, decide_with, log_pass, scorer_of
+from serving.live_usage import LiveUsage, as_of_hour_at
+from serving.refresh_order import RefreshOrder
+from serving.rules import Rules, read_rules, seed_guardrails
+from serving.settings import Settings
+from serving.snapshot.entry import Entry, entry_of
+from serving.snapshot.writer import SnapshotWriter
+
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 10.0
+#: How often tenants are looked at whose features only time has changed.
+_SLICE_US = 5 * SECOND_US
+
+
+class ControlLoop:
+    """Decides continuously for one home.
+
+    Parameters
+    ----------
+    home, settings:
+        The home and its ``flyball.toml``.
+    clock:
+        What "now" is for decisions.
+
+    Use as a context manager; :meth:`run` in a process of its own, or :meth:`tick` step by step.
+    """
+
+    def __init__(self, home: Home, settings: Settings, clock: Clock) -> None:
+        self._home = home
+        self._settings = settings
+        self._clock = clock
+        self._log = structlog.get_logger("serving.control_loop")
+        if not home.signing_key.exists():
+            create_keypair(home.signing_key, home.verify_key)
+        self._writer = SnapshotWriter(home.snapshot, load_private_key(home.signing_key))
+        self._ledger = SqliteLedger(home.ledger)
+        self._usage = LiveUsage(home, self._ledger)
+        self._cursor: Cursor | None = None
+        self._bundle: Bundle | None = None
+        self._scorer: Scorer | None = None
+        self._bundle_stamp: tuple[int, int] | None = None
+        self._killed = False
+        self._period_us = -1
+        self._budgets: Budgets | None = None
+        self._rules: Rules | None = None
+        self._aliases: dict[str, str] = {}
+        self._order = RefreshOrder()
+        self._published_us = 0
+        self._sliced_us = 0
+
+    def __enter__(self) -> ControlLoop:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the stores."""
+        self._usage.close()
+        self._ledger.close()
+
+    def run(self, stopping: threading.Event) -> None:
+        """Tick until ``stopping`` is set; a failing tick is logged and tried again later."""
+        pause = _FIRST_PAUSE_S
+        while not stopping.is_set():
+            began = time.monotonic()
+            try:
+                self.tick()
+                pause = _FIRST_PAUSE_S
+                wait = self._settings.decisions.tick_ms / 1_000 - (time.monotonic() - began)
+            # Whatever it is, workers must go on getting decisions from the next tick.
+            except Exception as error:
+                self._report(error, pause)
+                wait, pause = pause, min(pause * 2, _LONGEST_PAUSE_S)
+            stopping.wait(max(0.0, wait))
+
+    def _report(self, error: Exception, pause: float) -> None:
+        # Memory may be ahead of what was published: only a full pass makes them equal for sure.
+        self._period_us = -1
+        self._log.error(
+            "tick_failed",
+            error=str(error) if isinstance(error, FlyballError) else repr(error),
+            retry_in_seconds=pause,
+            exc_info=None if isinstance(error, FlyballError) else error,
+        )
+
+    def tick(self) -> int:
+        """Look once; the number of tenants decided or refreshed.
+
+        Raises
+        ------
+        StorageError
+            A store cannot be read or written; nothing was published.
+        """
+        now_us = self._clock.now_us()
+        everyone = self._everyone(now_us)
+        if everyone or self._usage.day != now_us // DAY_US:
+            return self._decide_everyone(now_us, reason=everyone or "new_day")
+        changes = self._ledger.changes_since(self._cursor)
+        if changes.everyone:
+            return self._decide_everyone(now_us, reason="rules_changed")
+        news = self._usage.follow()
+        if news.reload:
+            return self._decide_everyone(now_us, reason="history_changed")
+        tenants = (news.tenants | changes.tenants) | self._slice(now_us)
+        if tenants:
+            self._decide_some(now_us, tenants, renamed=changes.tenants)
+        elif wall_us() - self._published_us >= self._settings.decisions.heartbeat_seconds * 10**6:
+            self._publish_changes((), {}, now_us)
+        self._cursor = changes.cursor
+        return len(tenants)
+
+    def _everyone(self, now_us: int) -> str:
+        """Why every tenant must be decided anew; empty where there is no reason."""
+        killed = self._home.kill.exists()
+        if killed != self._killed:
+            self._killed = killed
+            return "kill_switch"
+        if self._follow_bundle():
+            return "new_bundle"
+        started_us = period_start(now_us, self._settings.decisions.period_days)
+        if started_us != self._period_us:
+            return "new_period" if self._period_us >= 0 else "start"
+        return ""
+
+    def _follow_bundle(self) -> bool:
+        """Open what the publisher has put in place; whether it is another bundle now."""
+        stamp = _stamp(self._home.bundles / POINTER_FILE)
+        if stamp == self._bundle_stamp:
+            return False
+        self._bundle_stamp = stamp
+        try:
+            bundle = current_bundle(self._home, self._settings)
+        except FlyballError as error:
+            self._log.error(
+                "bundle_refused", error=str(error), kept=self._bundle and self._bundle.version
+            )
+            return False
+        changed = (bundle and bundle.version) != (self._bundle and self._bundle.version)
+        if changed:
+            try:
+                self._scorer = scorer_of(bundle, self._settings)
+            except BundleError as error:
+                self._log.error("bundle_refused", error=str(error))
+                return False
+            self._bundle = bundle
+            self._log.info("bundle_opened", version=bundle and bundle.version)
+        return changed
+
+    def _slice(self, now_us: int) -> frozenset[str]:
+        """Tenants whose turn it is, because time alone has changed their features."""
+        if now_us - self._sliced_us < _SLICE_US:
+            return frozenset()
+        self._sliced_us = now_us
+        return self._order.due(now_us, self._settings.decisions.full_pass_minutes * MINUTE_US)
+
+    def _decide_everyone(self, now_us: int, *, reason: str) -> int:
+        began = time.perf_counter()
+        seed_guardrails(self._ledger, self._settings, wall_us())
+        cursor = self._ledger.changes_since(None).cursor
+        self._usage.load(now_us)
+        started_us = period_start(now_us, self._settings.decisions.period_days)
+        starts = self._period_us != started_us and hour_of(now_us) == hour_of(started_us)
+        self._rules = read_rules(self._ledger, self._settings, as_of_us=now_us, bundle=self._bundle)
+        done = self._pass(now_us, None, budgets=None, starts_period=starts, began=began)
+        decisions = log_pass(self._ledger, done, finished_us=wall_us())
+        self._aliases = self._ledger.aliases()
+        version = self._writer.publish_all(
+            [entry_of(decision) for decision in decisions],
+            aliases=self._aliases,
+            created_us=wall_us(),
+            as_of_us=now_us,
+        )
+        self._published_us = wall_us()
+        self._budgets, self._period_us, self._cursor = done.budgets, started_us, cursor
+        self._order.reset((d.tenant_id for d in decisions), now_us)
+        self._log.info(
+            "decided",
+            reason=reason,
+            tenants=len(decisions),
+            policy=done.round.policy.name,
+            bundle=done.round.model_version,
+            version=str(version),
+            milliseconds=round(done.duration_ms),
+        )
+        return len(decisions)
+
+    def _decide_some(
+        self, now_us: int, tenants: frozenset[str], *, renamed: frozenset[str]
+    ) -> None:
+        done = self._pass(now_us, tenants, budgets=self._budgets, starts_period=False)
+        decisions = log_pass(self._ledger, done, finished_us=wall_us(), run=False)
+        gone = tenants & self._order.known() - done.facts.accounts.keys()
+        if gone:
+            # A tenant that has left: only a base can leave it out.
+            self._period_us = -1
+            self._order.forget(gone)
+        aliases = self._renamed(renamed & done.facts.accounts.keys()) if renamed else {}
+        entries = [entry_of(decision) for decision in decisions]
+        self._publish_changes(entries, aliases, now_us)
+        self._order.note((d.tenant_id for d in decisions), now_us)
+
+    def _pass(
+        self,
+        now_us: int,
+        tenants: Collection[str] | None,
+        *,
+        budgets: Budgets | None,
+        starts_period: bool,
+        began: float | None = None,
+    ) -> Pass:
+        assert self._rules is not None  # a full pass comes first
+        this = self._rules.round(
+            as_of_us=now_us, mode=Mode.LIVE, bundle=self._bundle, killed=self._killed
+        )
+        newest = self._usage.newest_arrival_us
+        return decide_with(
+            self._usage.connection_for(tenants),
+            self._ledger,
+            self._rules,
+            this,
+            as_of_hour=as_of_hour_at(now_us, starts_period=starts_period),
+            scorer=self._scorer,
+            tenants=tenants,
+            budgets=budgets,
+            features_us=None if newest is None else min(newest, now_us),
+            began=began,
+        )
+
+    def _renamed(self, tenants: Collection[str]) -> dict[str, str | None]:
+        """What changed about the aliases of ``tenants``."""
+        now = self._ledger.aliases(tenants)
+        before = {alias for alias, tenant in self._aliases.items() if tenant in tenants}
+        moved: dict[str, str | None] = {
+            alias: tenant for alias, tenant in now.items() if self._aliases.get(alias) != tenant
+        }
+        for alias in before - now.keys():
+            del self._aliases[alias]
+            moved[alias] = None
+        self._aliases.update(now)
+        return moved
+
+    def _publish_changes(
+        self, entries: Collection[Entry], aliases: dict[str, str | None], now_us: int
+    ) -> None:
+        self._writer.publish_changes(
+            entries, aliases=aliases, created_us=wall_us(), as_of_us=now_us
+        )
+        self._published_us = wall_us()
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino

@@ -73,6 +73,11 @@ class Home:
         return self.root / "snapshot"
 
     @property
+    def explanations(self) -> Path:
+        """The numbers behind current decisions, for people; filled again if lost."""
+        return self.root / "explanations.sqlite"
+
+    @property
     def lock(self) -> Path:
         """Held by the one server of this home."""
         return self.root / "run" / "lock"

@@ -21,6 +21,7 @@ from flyball.home import Home
 from flyball.meter import Meter
 from ledger.people import ExperimentRun
 from ledger.sqlite_ledger import SqliteLedger
+from serving.explanations import Explained, Explanations
 from serving.metrics import WorkerMetrics
 from serving.rest.bearer import Principal, TokenBook
 from serving.snapshot.reader import SnapshotReader
@@ -133,6 +134,13 @@ class Worker:
             self.ledger.record_kill(engaged=engaged, author=author, reason=reason, now_us=now_us)
         except StorageError as error:
             self._log.error("kill_switch_not_logged", error=str(error), engaged=engaged)
+
+    def explanation(self, tenant_id: str) -> Explained | None:
+        """The numbers behind a tenant's decision; None where there are none (yet)."""
+        if not self.home.explanations.exists():
+            return None
+        with Explanations(self.home.explanations, read_only=True) as file:
+            return file.of(tenant_id)
 
     def resolve(self, name: str) -> KnownTenant | None:
         """The tenant that a name stands for, remembered for a few seconds."""

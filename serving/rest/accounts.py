@@ -82,11 +82,17 @@ def routes() -> APIRouter:
         now_us = worker.now_us()
         # Now, unless it says since when: the past as it was known then stays as it was.
         row.setdefault("effective_at", format_instant(now_us))
-        row.setdefault("created_at", row["effective_at"])
-        parsed = replace(parse_account(row), known_us=now_us)
+        dated = row.get("created_at") is not None
+        parsed = replace(
+            parse_account(row if dated else row | {"created_at": row["effective_at"]}),
+            known_us=now_us,
+        )
 
         def put() -> dict[str, Any]:
-            done = worker.ledger.put_account(parsed, author=who.name)
+            kept = [] if dated else worker.ledger.account_versions(tenant_id)
+            # A tenant that is known stays as old as it is: new ones are spared friction.
+            account = replace(parsed, created_us=kept[-1].created_us) if kept else parsed
+            done = worker.ledger.put_account(account, author=who.name)
             names = (tenant_id, *parsed.aliases)
             for name in names:
                 worker.forget(name)

@@ -7,7 +7,7 @@ import time
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.rest import accounts, decisions, events, health, people, problem
+from serving.rest import accounts, decisions, events, explanation, health, people, problem
 from serving.worker import Worker
 
 _DESCRIPTION = """
@@ -62,7 +62,7 @@ def create_application(worker: Worker) -> FastAPI:
     )
     app.state.worker = worker
     problem.install(app)
-    for module in (decisions, events, accounts, people, health):
+    for module in (decisions, explanation, events, accounts, people, health):
         app.include_router(module.routes())
     app.add_middleware(Measured, worker=worker)
     return app

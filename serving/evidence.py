@@ -1,0 +1,78 @@
+"""From one pass over tenants to the evidence that people can read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from flyball.decision import Decision
+from flyball.outlook import Estimate, Outlook, Trust, chances_under
+from models.matrix import inputs_of
+from models.scorer import Scorer
+from serving.explanations import ArmView, Evidence
+
+#: Chances are told over 28 days.
+_HORIZON_DAYS = 28
+
+
+def evidence_of(
+    table: pa.Table,
+    decisions: Sequence[Decision],
+    outlooks: Sequence[Outlook],
+    scorer: Scorer,
+) -> Iterator[tuple[str, Evidence]]:
+    """Tenant and evidence for every decision; rows, decisions and outlooks are in one order."""
+    manifest = scorer.manifest
+    inputs = inputs_of(table, manifest)
+    contributions = scorer.attribute(inputs.x)
+    groups = [group.name for group in manifest.factor_groups]
+    for row, (decision, outlook) in enumerate(zip(decisions, outlooks, strict=True)):
+        by_outcome: Any = contributions[row].tolist()
+        yield (
+            decision.tenant_id,
+            Evidence(
+                decision_id=decision.decision_id,
+                as_of_us=decision.decided_us,
+                model_version=decision.model_version,
+                proposed_arm=decision.proposed_arm,
+                contributions={
+                    outcome: dict(zip(groups, by_outcome[at], strict=True))
+                    for at, outcome in enumerate(manifest.outcomes)
+                },
+                arms=arm_views(decision, outlook, manifest.period_days),
+                features={
+                    name: None if math.isnan(value) else value
+                    for name, value in zip(manifest.features, inputs.x[row].tolist(), strict=True)
+                },
+            ),
+        )
+
+
+def arm_views(decision: Decision, outlook: Outlook, period_days: int) -> list[ArmView]:
+    """Every arm's chances over 28 days held throughout; None where evidence is insufficient."""
+    views = []
+    periods = _HORIZON_DAYS / period_days
+    for arm, effect in sorted(outlook.effects.items()):
+        known = effect.trust is not Trust.NONE
+        chances = chances_under(outlook, arm, period_days=period_days) if known else None
+        views.append(
+            ArmView(
+                arm=arm,
+                trust=effect.trust.value,
+                dose=effect.dose,
+                upgrade=None if chances is None else chances.upgrade,
+                upgrade_sd=_over(effect.upgrade, periods) if known else None,
+                churn=None if chances is None else chances.churn,
+                churn_sd=_over(effect.churn, periods) if known else None,
+                propensity=decision.offered.get(arm),
+            )
+        )
+    return views
+
+
+def _over(effect: Estimate | None, periods: float) -> float | None:
+    # The same effect in every period: its uncertainty adds up, it does not average out.
+    return None if effect is None else effect.sd * periods

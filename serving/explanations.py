@@ -1,0 +1,139 @@
+"""Why each tenant's decision is what it is: the numbers behind it, kept for people.
+
+One row a tenant: what the current decision was based on, and what the one before it was, so that a
+page can say what changed. It is a read model beside the ledger: lost, it fills again with the next
+pass, so its writes are not synced to disk one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import apsw
+import msgspec
+
+from flyball.errors import StorageError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS explanation (
+    tenant_id TEXT PRIMARY KEY,
+    decision_id TEXT NOT NULL,
+    current BLOB NOT NULL,
+    previous BLOB
+) WITHOUT ROWID
+"""
+
+_PUT = """
+INSERT INTO explanation (tenant_id, decision_id, current) VALUES (?1, ?2, ?3)
+ON CONFLICT (tenant_id) DO UPDATE SET
+    previous = CASE WHEN decision_id <> excluded.decision_id THEN current ELSE previous END,
+    decision_id = excluded.decision_id,
+    current = excluded.current
+"""
+
+
+class ArmView(msgspec.Struct, frozen=True, array_like=True):
+    """One arm as the models see it: chances over 28 days with their standard deviations.
+
+    ``trust`` is none, pooled, segment or personal; chances are None where it is none, which means
+    insufficient evidence. ``dose`` is the expected blocked share more than at m = 1.
+    """
+
+    arm: int
+    trust: str
+    dose: float | None
+    upgrade: float | None
+    upgrade_sd: float | None
+    churn: float | None
+    churn_sd: float | None
+    propensity: float | None
+
+
+class Evidence(msgspec.Struct, frozen=True, array_like=True):
+    """What one decision was based on.
+
+    ``contributions`` maps outcome to factor group to its signed contribution on the log-odds scale
+    (path attribution): associated with the outcome, not causing it. ``features`` are the values the
+    model read, None for missing.
+    """
+
+    decision_id: str
+    as_of_us: int
+    model_version: str
+    proposed_arm: int
+    contributions: dict[str, dict[str, float]]
+    arms: list[ArmView]
+    features: dict[str, float | None]
+
+
+class Explained(msgspec.Struct, frozen=True):
+    """The evidence behind a tenant's current decision and behind the one before."""
+
+    current: Evidence
+    previous: Evidence | None
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Evidence).decode
+
+
+class Explanations:
+    """The file of explanations; one writer (the control loop), any number of readers."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        flags = apsw.SQLITE_OPEN_READONLY
+        if not read_only:
+            flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+            path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._connection: Any = apsw.Connection(str(path), flags=flags)
+            self._connection.set_busy_timeout(2_000)
+            if not read_only:
+                self._connection.execute("PRAGMA journal_mode=WAL")
+                self._connection.execute("PRAGMA synchronous=OFF")
+                self._connection.execute(_SCHEMA)
+        except apsw.Error as error:
+            raise StorageError(
+                f"{path} cannot be opened: {error}.", "The control loop writes it; is it running?"
+            ) from error
+
+    def put(self, evidence: Iterable[tuple[str, Evidence]]) -> None:
+        """Replace what is known of tenants; an older decision's evidence becomes the previous."""
+        try:
+            with self._connection:
+                self._connection.executemany(
+                    _PUT, ((name, item.decision_id, _encode(item)) for name, item in evidence)
+                )
+        except apsw.Error as error:
+            raise StorageError(f"Explanations cannot be written: {error}.") from error
+
+    def of(self, tenant_id: str) -> Explained | None:
+        """The evidence for one tenant; None where there is none (no model, or unknown)."""
+        try:
+            rows = self._connection.execute(
+                "SELECT current, previous FROM explanation WHERE tenant_id = ?", (tenant_id,)
+            ).fetchall()
+        except apsw.Error as error:
+            raise StorageError(f"Explanations cannot be read: {error}.", "Try again.") from error
+        if not rows:
+            return None
+        current, previous = rows[0]
+        return Explained(_decode(current), None if previous is None else _decode(previous))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def __enter__(self) -> Explanations:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

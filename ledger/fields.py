@@ -23,6 +23,8 @@ _EPOCH_TEXT = "1970-01-01T00:00:00+00:00"
 _EPOCH = datetime.fromisoformat(_EPOCH_TEXT)
 
 _cached_instant = lru_cache(maxsize=4096)(parse_instant)
+# Labels repeat: a handful of segments, policies and owners over many rows.
+_cached_label = lru_cache(maxsize=4096)(check_label)
 
 
 def absent(value: object) -> bool:
@@ -54,7 +56,11 @@ def optional_identifier(row: Row, name: str) -> str:
 def label(row: Row, name: str) -> str:
     """Text for people (NFC), or ``""``."""
     value = row.get(name)
-    return "" if absent(value) else check_label(_digits(value), field=name)
+    if absent(value):
+        return ""
+    if isinstance(value, str):
+        return _cached_label(value, field=name)
+    return check_label(_digits(value), field=name)
 
 
 def _digits(value: object) -> object:

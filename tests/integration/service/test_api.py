@@ -325,3 +325,10 @@ def test_nothing_unknown_is_a_stack_trace(service: Service) -> None:
             answer = client.request(method, path)
             assert answer.status_code in (404, 405)
             assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_an_account_put_again_without_its_age_is_no_new_version(service: Service) -> None:
+    first = account(service, "ent_9", createdAt=None).json()
+    again = account(service, "ent_9", createdAt=None).json()
+    assert (first["version"], first["created"]) == (1, True)
+    assert (again["version"], again["created"]) == (1, False)

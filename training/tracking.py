@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,8 @@ _QUIET = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
 }
+
+_ADDRESSES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
 
 EXPERIMENT = "flyball"
 
@@ -72,7 +74,7 @@ def tracking(store: Store) -> Iterator[Any]:
         # After the import, which sets the levels itself.
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
-        before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+        before = {name: os.environ.get(name) for name in _ADDRESSES}
         mlflow.set_tracking_uri(store.uri)
         mlflow.set_registry_uri(store.uri)
         try:
@@ -83,8 +85,18 @@ def tracking(store: Store) -> Iterator[Any]:
                 "Check MLFLOW_TRACKING_URI, free space and rights.",
             ) from error
         finally:
-            mlflow.set_tracking_uri(before[0])
-            mlflow.set_registry_uri(before[1])
+            # Setting an address also writes it into the environment, for everybody after us.
+            mlflow.set_tracking_uri(None)
+            mlflow.set_registry_uri("")
+            _restore(before)
+
+
+def _restore(environment: Mapping[str, str | None]) -> None:
+    for name, value in environment.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def _ignore_foreign_warnings() -> None:

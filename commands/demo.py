@@ -120,8 +120,8 @@ class Demo:
         if not rows:
             raise StepFailed("No tenant was decided.", f"See {self._log}.")
         # Stable: the same world shows the same tenant.
-        best = min(rows, key=lambda row: (_interest(row), row["tenantId"]))
-        return str(best["tenantId"])
+        best = min(rows, key=lambda row: (_interest(row), row["tenant_id"]))
+        return str(best["tenant_id"])
 
     def tracking_ui(self, stack: ExitStack) -> str:
         """Start MLflow's pages beside the service; returns their address."""
@@ -179,7 +179,7 @@ def _get(port: int, path: str) -> dict[str, object]:
 
 
 def _interest(row: dict[str, object]) -> int:
-    multiplier = row["dynamicMultiplier"]
+    multiplier = row["served_multiplier"]
     return 0 if multiplier < 1 else (1 if multiplier > 1 else 2)  # type: ignore[operator]
 
 

@@ -121,12 +121,17 @@ def read_decisions(path: Path) -> dict[str, int]:
 
 
 def arms_of(rows: Iterable[Mapping[str, object]]) -> dict[str, int]:
-    """Tenant to arm (hundredths) from rows with a tenant and a multiplier."""
+    """Tenant to arm (hundredths) from rows with a tenant and a multiplier: the one enforced."""
     found: dict[str, int] = {}
     for row in rows:
-        tenant = row.get("tenantId", row.get("tenant_id"))
-        multiplier = row.get("dynamicMultiplier", row.get("multiplier"))
+        tenant = _first(row, "tenantId", "tenant_id")
+        multiplier = _first(row, "dynamicMultiplier", "served_multiplier", "multiplier")
         if not isinstance(tenant, str) or not isinstance(multiplier, int | float):
             raise ProductFailed(f"a decision names no tenant and multiplier: {str(row)[:200]}")
         found[tenant] = round(multiplier * 100)
     return found
+
+
+def _first(row: Mapping[str, object], *names: str) -> object:
+    """The value of the first of ``names`` that the row has; None if it has none."""
+    return next((row[name] for name in names if name in row), None)

@@ -173,10 +173,10 @@ def _quantity(columns: Mapping[str, str]) -> str:
     return "NULL::DOUBLE"
 
 
-def raw_row(columns: Mapping[str, str]) -> str:
+def raw_row(relation: str, columns: Mapping[str, str]) -> str:
     """SQL struct of a row's own values as short text, to show beside the reason of its reject."""
     fields = ", ".join(
-        f"{_column(name)} := left(try_cast({_column(name)} AS VARCHAR), 200)"
+        f"{_column(name)} := left(try_cast({relation}.{_column(name)} AS VARCHAR), 200)"
         for name in (*REQUIRED, *OPTIONAL)
         if name in columns
     )

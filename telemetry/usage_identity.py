@@ -28,7 +28,7 @@ SELECT key FROM placed WHERE {GOOD} GROUP BY key HAVING count(*) > 1
 
 def key_kind(connection: Any) -> str:
     """Name of the hash behind column ``key``; it may differ between versions of DuckDB."""
-    probe = connection.execute("SELECT hash('tenant', 'source', 'event')").fetchone()
+    probe = connection.execute("SELECT hash('tenant', 'source', 'event')").fetchall()[0]
     return f"duckdb-{probe[0]:x}"
 
 
@@ -58,7 +58,7 @@ def find_repeats(connection: Any, history: str) -> None:
 
 
 def _any(connection: Any, table: str) -> bool:
-    return connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is not None
+    return bool(connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall())
 
 
 _SAME = " AND ".join(f"p.{name} = t.{name}" for name in _IDENTITY.split(", "))

@@ -25,6 +25,7 @@ from telemetry.file_lock import directory_lock
 from telemetry.history_files import HistoryFile, identity_relation, list_files, sweep
 from telemetry.history_writer import HistoryWriter
 from telemetry.meter_table import read_meters
+from telemetry.parquet_file import quoted
 from telemetry.reject_reason import reason_of
 from telemetry.rejects_file import RejectsFile
 from telemetry.store import Outcome
@@ -105,9 +106,9 @@ def _duckdb(home: Home) -> Iterator[Any]:
     spill = home.history / ".spill"
     connection = duckdb.connect()
     try:
-        connection.execute("SET temp_directory = ?", [str(spill)])
-        connection.execute("SET memory_limit = '2GB'")
-        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(f"SET temp_directory = {quoted(str(spill))}").fetchall()
+        connection.execute("SET memory_limit = '2GB'").fetchall()
+        connection.execute("SET TimeZone = 'UTC'").fetchall()
         yield connection
     except duckdb.Error as error:
         if "space" in str(error).lower():
@@ -188,9 +189,7 @@ class _Run:
             return
         try:
             self._stage(block, counts)
-        except duckdb.OutOfMemoryException:
-            raise
-        except (duckdb.Error, UnicodeDecodeError) as error:
+        except _DAMAGED as error:
             if "space" in str(error).lower():
                 raise
             if block.split:
@@ -210,8 +209,8 @@ class _Run:
         checked = checked_rows("block", block.columns, self._meters, now_us=self._now_us)
         run(f"CREATE OR REPLACE TEMP TABLE checked AS {checked}")
         refused = run(
-            f"SELECT line, c.problem, {raw_row(block.columns)} FROM checked AS c"
-            " JOIN block USING (line) WHERE c.problem IS NOT NULL ORDER BY line"
+            f"SELECT c.line, c.problem, {raw_row('block', block.columns)} FROM checked AS c"
+            " JOIN block ON block.line = c.line WHERE c.problem IS NOT NULL ORDER BY c.line"
         )
         while rows := refused.fetchmany(10_000):
             for line, problem, row in rows:
@@ -222,7 +221,7 @@ class _Run:
         taken = run(
             f"INSERT INTO staged SELECT {len(self._labels) - 1}, * EXCLUDE (problem)"
             " FROM checked WHERE problem IS NULL"
-        ).fetchone()[0]
+        ).fetchall()[0][0]
         counts.read += taken
         self._staged += taken
 
@@ -253,7 +252,7 @@ class _Run:
         """History files of days on which a staged row's identity may already be."""
         first, last = self._connection.execute(
             "SELECT min(time_us) // 86400000000, max(time_us) // 86400000000 FROM staged"
-        ).fetchone()
+        ).fetchall()[0]
         log = open_database(self._home.events)
         try:
             with storage_errors(self._home.events):
@@ -316,6 +315,15 @@ class _Run:
             else:
                 counts.conflicts += 1
 
+
+#: What DuckDB says of bytes that are not what a Parquet file promises.
+_DAMAGED = (
+    duckdb.DataError,
+    duckdb.IOException,
+    duckdb.InvalidInputException,
+    duckdb.NotSupportedError,
+    duckdb.SerializationException,
+)
 
 _STAGED = """
 CREATE TEMP TABLE staged (

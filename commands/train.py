@@ -12,10 +12,9 @@ import click
 from commands.moment import moment
 from flyball.errors import Refused
 from flyball.home import Home
-from flyball.instant import HOUR_US, format_instant
+from flyball.instant import HOUR_US
 
 if TYPE_CHECKING:
-    from training.dataset import Dataset
     from training.run import TrainingResult
 
 Notice = Callable[[str], None]
@@ -42,6 +41,7 @@ def command(home: Home, *, as_of: str | None, seed: int, promote: bool, as_json:
     Ends with 3 if a gate fails: the champion is then what it was. The very first training may end
     without a champion; decisions stay static.
     """
+    from commands.training_data import load_dataset
     from commands.training_table import print_result, result_json
     from training.run import train
 
@@ -54,25 +54,6 @@ def command(home: Home, *, as_of: str | None, seed: int, promote: bool, as_json:
     else:
         print_result(dataset, result)
     return _verdict(result, promote=promote)
-
-
-def load_dataset(home: Home, as_of_us: int, notice: Notice = lambda _: None) -> Dataset:
-    """The labelled training table of ``home`` as of a whole hour."""
-    from commands.relations import connect
-    from ledger.decision_log import decision_log_table
-    from ledger.sqlite_ledger import read_ledger
-    from serving.settings import load_settings
-    from training.dataset import build_dataset
-
-    settings = load_settings(home.settings).decisions
-    notice(f"reading relations as of {format_instant(as_of_us)}")
-    with connect(home, as_of_us) as connection:
-        with read_ledger(home) as ledger:
-            connection.register("decision_log", decision_log_table(ledger))
-        notice("computing features of every decision")
-        return build_dataset(
-            connection, as_of_us, period_days=settings.period_days, arms=settings.arms
-        )
 
 
 def _verdict(result: TrainingResult, *, promote: bool) -> int:

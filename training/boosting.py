@@ -20,7 +20,6 @@ _PARAMETERS: dict[str, Any] = {
     "bagging_fraction": 0.7,
     "bagging_freq": 1,
     "max_bin": 63,
-    "num_threads": 2,
     "deterministic": True,
     "force_row_wise": True,
     "verbosity": -1,
@@ -37,7 +36,12 @@ def fit_trees(matrix: Single, happened: Bools, aside: Bools, seed: int) -> tuple
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import lightgbm
 
-    parameters = _PARAMETERS | {"seed": seed, "min_data_in_leaf": _leaf_rows(len(matrix))}
+    parameters = _PARAMETERS | {
+        "seed": seed,
+        "min_data_in_leaf": _leaf_rows(len(matrix)),
+        # Below this, threads wait for each other longer than they work.
+        "num_threads": 1 if len(matrix) < 20_000 else 2,
+    }
     trees = MAX_TREES // 3
     if happened[aside].sum() >= 10 and happened[~aside].sum() >= 10:
         fit = lightgbm.Dataset(matrix[~aside], happened[~aside], free_raw_data=False)

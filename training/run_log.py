@@ -19,7 +19,7 @@ from training.registry import MODEL_NAME, tag_name, version_tags
 from training.tracking import EXPERIMENT, Store, tracking
 
 EXAMPLE_ROWS = 5
-#: MLflow's limit of metrics and parameters per call.
+#: MLflow's limit of metrics per call is 1,000.
 _BATCH = 900
 
 
@@ -52,10 +52,14 @@ def log_run(store: Store, record: RunRecord) -> int:
         experiment = _experiment(client, store)
         with mlflow.start_run(experiment_id=experiment, run_name=record.bundle_version) as run:
             run_id = str(run.info.run_id)
-            _figures(client, run_id, record)
+            _parameters(client, run_id, record)
             _data(record.dataset)
-            _papers(record)
+            # What is there when the model is logged is attached to the model one by one, so the
+            # many figures by group come after it.
+            _figures(client, run_id, _overall(record))
             uri = _model(record)
+            _figures(client, run_id, _by_group(record))
+            _papers(record)
         return _register(client, uri, run_id, record)
 
 
@@ -67,30 +71,40 @@ def _experiment(client: Any, store: Store) -> str:
     return str(client.create_experiment(EXPERIMENT, artifact_location=location))
 
 
-def _figures(client: Any, run_id: str, record: RunRecord) -> None:
-    from mlflow.entities import Metric, Param
+def _parameters(client: Any, run_id: str, record: RunRecord) -> None:
+    from mlflow.entities import Param
+
+    named = [Param(tag_name(k), str(v)[:500]) for k, v in record.parameters.items()]
+    client.log_batch(run_id, params=named)
+
+
+def _figures(client: Any, run_id: str, figures: Mapping[str, float]) -> None:
+    from mlflow.entities import Metric
 
     now = int(time.time() * 1000)
-    parameters = [Param(tag_name(k), str(v)[:500]) for k, v in record.parameters.items()]
-    metrics = [Metric(tag_name(k), v, now, 0) for k, v in _metrics(record).items()]
-    for start in range(0, max(len(metrics), 1), _BATCH):
-        client.log_batch(
-            run_id, metrics=metrics[start : start + _BATCH], params=parameters if not start else []
-        )
+    metrics = [Metric(tag_name(name), value, now, 0) for name, value in figures.items()]
+    for start in range(0, len(metrics), _BATCH):
+        client.log_batch(run_id, metrics=metrics[start : start + _BATCH])
 
 
-def _metrics(record: RunRecord) -> dict[str, float]:
-    """Flat names: ``test.churn.auc``, ``segment.smb.churn.auc``, ``gate.onnx_parity``."""
-    flat = {
+def _overall(record: RunRecord) -> dict[str, float]:
+    """``test.churn.auc`` and the like."""
+    return {
         f"test.{outcome}.{name}": value
         for outcome, quality in record.report.overall.items()
         for name, value in quality.figures().items()
     }
-    for kind, values in record.report.groups.items():
-        for value, each in values.items():
-            for outcome, quality in each.items():
-                for name, figure in quality.figures().items():
-                    flat[f"{kind}.{value}.{outcome}.{name}"] = figure
+
+
+def _by_group(record: RunRecord) -> dict[str, float]:
+    """``segment.smb.churn.auc``, ``plan.pro.churn.auc`` and ``gate.onnx_parity``."""
+    flat = {
+        f"{kind}.{value}.{outcome}.{name}": figure
+        for kind, values in record.report.groups.items()
+        for value, each in values.items()
+        for outcome, quality in each.items()
+        for name, figure in quality.figures().items()
+    }
     for gate in record.gates.plain():
         if isinstance(gate["figure"], float):
             flat[f"gate.{gate['name']}"] = gate["figure"]

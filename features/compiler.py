@@ -15,7 +15,6 @@ from typing import Any
 
 from features.definitions.registry import REGISTRY, Definition
 from features.definitions.relations import tables
-from features.definitions.relations.days import days
 from features.definitions.relations.records import (
     changes,
     decisions,
@@ -25,6 +24,7 @@ from features.definitions.relations.records import (
 )
 from features.definitions.relations.stages import Stages
 from features.definitions.relations.subject import subject
+from features.definitions.relations.usage import days, keys, meters, shares
 from features.reference import page
 
 #: Modules of definitions; the order of features in the table and in every model's input.
@@ -49,6 +49,8 @@ GROUPS = {
 }
 RELATIONS: Mapping[str, Callable[[Any, Stages], Any]] = {
     "days": days,
+    "shares": shares,
+    "meters": meters,
     "decisions": decisions,
     "tickets": tickets,
     "changes": changes,
@@ -91,6 +93,7 @@ def _relation_of(definition: Definition) -> str | None:
 
 def _aggregated(definitions: list[Definition], base: Any, stages: Stages) -> Any:
     """``base`` with one column for each definition that aggregates a relation."""
+    keys(base, stages)
     joined, columns = base, [base]
     for name, build in RELATIONS.items():
         wanted = [each for each in definitions if _relation_of(each) == name]

@@ -87,9 +87,9 @@ for _arm in _BINS_FROM:
 
 
 @measure
-def coarse_windows_28d(days: Expr) -> Expr:
+def coarse_windows_28d(shares: Expr) -> Expr:
     """Windows of the last 28 days whose share was estimated."""
-    return total(days.coarse, days.age <= 28)
+    return total(shares.coarse_count, shares.age <= 28)
 
 
 @context(unit="boolean")

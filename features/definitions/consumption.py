@@ -35,13 +35,13 @@ def share_mean_28d(
 @measure
 def share_top_7d(days: Expr) -> Expr:
     """Largest share of a limit window in the last 7 days."""
-    return largest(days.share_peak, (days.age <= 7) & (days.windows > 0))
+    return largest(days.share_peak, (days.age <= 7) & (days.share_peak > 0))
 
 
 @measure
 def share_top_28d(days: Expr) -> Expr:
     """Largest share of a limit window in the last 28 days."""
-    return largest(days.share_peak, (days.age <= 28) & (days.windows > 0))
+    return largest(days.share_peak, (days.age <= 28) & (days.share_peak > 0))
 
 
 @measure
@@ -177,9 +177,9 @@ def spike_day_ratio(demand_top_day_1d: Expr, usual_demand: Expr, usual_days: Exp
 
 
 @measure
-def busy_hours(days: Expr) -> Expr:
+def busy_hours(shares: Expr) -> Expr:
     """Hours with demand in the last 28 days."""
-    return total(days.active_hours, days.age <= 28)
+    return total(shares.active_hours, shares.age <= 28)
 
 
 @feature(unit="hour/day", window="28d", null="never")

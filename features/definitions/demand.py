@@ -76,33 +76,33 @@ def day_limit(base_limit: Expr, window_seconds: Expr) -> Expr:
 
 
 @measure
-def windows_7d(days: Expr) -> Expr:
+def windows_7d(shares: Expr) -> Expr:
     """Limit windows with demand in the last 7 days."""
-    return total(days.windows, days.age <= 7)
+    return total(shares.window_count, shares.age <= 7)
 
 
 @measure
-def windows_28d(days: Expr) -> Expr:
+def windows_28d(shares: Expr) -> Expr:
     """Limit windows with demand in the last 28 days."""
-    return total(days.windows, days.age <= 28)
+    return total(shares.window_count, shares.age <= 28)
 
 
 @measure
-def share_sum_7d(days: Expr) -> Expr:
+def share_sum_7d(shares: Expr) -> Expr:
     """Sum of shares over the windows of the last 7 days."""
-    return total(days.share_sum, days.age <= 7)
+    return total(shares.share_sum, shares.age <= 7)
 
 
 @measure
-def share_sum_28d(days: Expr) -> Expr:
+def share_sum_28d(shares: Expr) -> Expr:
     """Sum of shares over the windows of the last 28 days."""
-    return total(days.share_sum, days.age <= 28)
+    return total(shares.share_sum, shares.age <= 28)
 
 
 @measure
 def active_days_28(days: Expr) -> Expr:
-    """Days with activity among the last 28 and the day so far."""
-    return rows((days.age <= 28) & (days.activity > 0))
+    """Days with demand or a login among the last 28 and the day so far."""
+    return rows((days.age <= 28) & ((days.demand > 0) | (days.logins > 0)))
 
 
 @measure
@@ -117,20 +117,27 @@ def demand_mean_28(demand_28d: Expr, span_28d: Expr) -> Expr:
     return ratio(demand_28d, span_28d)
 
 
-def _bin(name: str) -> None:
+def _bin(name: int, bins: tuple[int, ...]) -> None:
     """Register the share histogram's sums of one bin (arms lie on the lower edges)."""
 
-    def bin_sum(days: Expr) -> Expr:
-        return total(days[f"bin_sum_{name}"], days.age <= 28)
+    def over(shares: Expr, column: str) -> Expr:
+        first, *others = (shares[f"{column}_{each}"] for each in bins)
+        for other in others:
+            first = first + other
+        return total(first, shares.age <= 28)
 
-    def bin_count(days: Expr) -> Expr:
-        return total(days[f"bin_count_{name}"], days.age <= 28)
+    def bin_sum(shares: Expr) -> Expr:
+        return over(shares, "share_sum")
+
+    def bin_count(shares: Expr) -> Expr:
+        return over(shares, "share_count")
 
     for function, words in ((bin_sum, "Sum of shares"), (bin_count, "Number of windows")):
         function.__name__ = f"{function.__name__}_{name}_28d"
-        function.__doc__ = f"{words} in share bin {name} of the last 28 days (5: it and above)."
+        function.__doc__ = f"{words} in share bins {bins} of the last 28 days."
         measure(function)
 
 
-for _name in ("1", "2", "3", "4", "5"):
-    _bin(_name)
+# No arm of the default grid tells bins 5 to 7 apart.
+for _name, _bins in ((1, (1,)), (2, (2,)), (3, (3,)), (4, (4,)), (5, (5, 6, 7))):
+    _bin(_name, _bins)

@@ -13,7 +13,6 @@ from features.definitions.portable import (
     log1p,
     ratio,
     real,
-    repacked_by_age,
     rows,
     total,
     unpacked,
@@ -27,38 +26,39 @@ feature = partial(any_feature, group="engagement")
 
 @measure
 def active_days_7(days: Expr) -> Expr:
-    """Days with activity among the last 7 and the day so far."""
-    return rows((days.age <= 7) & (days.activity > 0))
+    """Days with demand or a login among the last 7 and the day so far."""
+    return rows((days.age <= 7) & ((days.demand > 0) | (days.logins > 0)))
 
 
 @feature(unit="share", window="7d", null="never")
 def active_days_7d(active_days_7: Expr, span_7d: Expr) -> Expr:
-    """Days with activity divided by days in the window (a day just begun can lift it above 1)."""
+    """Days with demand or a login divided by days in the window (a day just begun can lift it
+    above 1)."""
     return ratio(ibis.coalesce(active_days_7, 0.0), span_7d)
 
 
 @feature(unit="share", window="28d", null="never")
 def active_days_28d(active_days_28: Expr, span_28d: Expr) -> Expr:
-    """Days with activity divided by days in the window."""
+    """Days with demand or a login divided by days in the window."""
     return ratio(ibis.coalesce(active_days_28, 0.0), span_28d)
 
 
 @measure
 def last_event_us(days: Expr) -> Expr:
-    """Time of the last activity in the last 30 days."""
+    """Time of the last demand, login or blocked request in the last 30 days."""
     return largest(days.last_at_us, days.age <= 30)
 
 
-@feature(unit="day", window="30d", null="no activity in 30 days")
+@feature(unit="day", window="30d", null="none in 30 days")
 def days_since_event(last_event_us: Expr, as_of_hour: Expr) -> Expr:
-    """Days since the last activity (gauges and blocked requests' tickets are none)."""
+    """Days since the last demand, login or blocked request."""
     return real(as_of_hour * 3_600_000_000 - last_event_us) / 86_400_000_000.0
 
 
 @measure
-def seats_newest(days: Expr) -> Expr:
-    """The last reported number of active seats, packed behind its day."""
-    return largest(repacked_by_age(days.seats, days.age), days.age <= 28)
+def seats_newest(meters: Expr) -> Expr:
+    """The last reported number of active seats, packed behind its time."""
+    return largest(meters.gauge, (meters.meter == "seats.active") & (meters.age <= 28))
 
 
 @feature(unit="seat", window="28d", null="not reported")
@@ -98,9 +98,9 @@ def logins_change(logins_of_7d: Expr, logins_of_28d: Expr, span_7d: Expr, span_2
 
 
 @measure
-def integrations_newest(days: Expr) -> Expr:
-    """The last reported number of active integrations, packed behind its day."""
-    return largest(repacked_by_age(days.integrations, days.age), days.age <= 28)
+def integrations_newest(meters: Expr) -> Expr:
+    """The last reported number of active integrations, packed behind its time."""
+    return largest(meters.gauge, (meters.meter == "integrations.active") & (meters.age <= 28))
 
 
 @feature(unit="integration", window="28d", null="not reported")
@@ -110,9 +110,9 @@ def integrations_active(integrations_newest: Expr) -> Expr:
 
 
 @measure
-def exports_of_28d(days: Expr) -> Expr:
+def exports_of_28d(meters: Expr) -> Expr:
     """Exports of the last 28 days."""
-    return total(days.exports, days.age <= 28)
+    return total(meters.quantity_sum, (meters.meter == "exports") & (meters.age <= 28))
 
 
 @feature(unit="log export/day", window="28d", null="never")
@@ -122,9 +122,9 @@ def exports_28d(exports_of_28d: Expr, span_28d: Expr) -> Expr:
 
 
 @measure
-def ai_tokens_of_28d(days: Expr) -> Expr:
+def ai_tokens_of_28d(meters: Expr) -> Expr:
     """AI tokens of the last 28 days."""
-    return total(days.ai_tokens, days.age <= 28)
+    return total(meters.quantity_sum, (meters.meter == "ai.tokens") & (meters.age <= 28))
 
 
 @feature(unit="log token/day", window="28d", null="never")
@@ -134,9 +134,9 @@ def ai_tokens_28d(ai_tokens_of_28d: Expr, span_28d: Expr) -> Expr:
 
 
 @measure
-def db_reads_of_28d(days: Expr) -> Expr:
+def db_reads_of_28d(meters: Expr) -> Expr:
     """Database reads of the last 28 days."""
-    return total(days.db_reads, days.age <= 28)
+    return total(meters.quantity_sum, (meters.meter == "db.reads") & (meters.age <= 28))
 
 
 @feature(unit="log read/day", window="28d", null="never")
@@ -146,9 +146,10 @@ def db_reads_28d(db_reads_of_28d: Expr, span_28d: Expr) -> Expr:
 
 
 @measure
-def workflows_of_28d(days: Expr) -> Expr:
+def workflows_of_28d(meters: Expr) -> Expr:
     """Most concurrent workflows in the last 28 days."""
-    return largest(days.workflows, days.age <= 28)
+    running = (meters.meter == "workflows.concurrent") & (meters.age <= 28)
+    return largest(meters.quantity_max, running)
 
 
 @feature(unit="workflow", window="28d", null="never")
@@ -158,16 +159,16 @@ def workflows_peak_28d(workflows_of_28d: Expr) -> Expr:
 
 
 @measure
-def storage_newest(days: Expr) -> Expr:
-    """Storage as last reported, packed behind its day."""
-    return largest(repacked_by_age(days.storage, days.age), days.age <= 28)
+def storage_newest(meters: Expr) -> Expr:
+    """Storage as last reported, packed behind its time."""
+    return largest(meters.gauge, (meters.meter == "storage.bytes") & (meters.age <= 28))
 
 
 @measure
-def storage_before(days: Expr) -> Expr:
-    """Storage as last reported 21 to 28 days ago, packed behind its day."""
-    recalled = (days.age >= 21) & (days.age <= 28)
-    return largest(repacked_by_age(days.storage, days.age), recalled)
+def storage_before(meters: Expr) -> Expr:
+    """Storage as last reported 21 to 28 days ago, packed behind its time."""
+    recalled = (meters.age >= 21) & (meters.age <= 28)
+    return largest(meters.gauge, (meters.meter == "storage.bytes") & recalled)
 
 
 @feature(unit="1", window="28d", null="not reported, now or three weeks ago")

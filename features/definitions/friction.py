@@ -57,8 +57,8 @@ def limit_days(days: Expr) -> Expr:
     daily = (days.window_seconds > 3_600) & (
         days.demand * real(days.window_seconds) >= real(days.base_limit) * 86_400.0
     )
-    seen = (days.bin_count_3 + days.bin_count_4 + days.bin_count_5) > 0
-    return rows((days.age <= 28) & (seen | ibis.coalesce(daily, False)))
+    seen = days.share_peak >= 1.0
+    return rows((days.age <= 28) & (ibis.coalesce(seen, False) | ibis.coalesce(daily, False)))
 
 
 @feature(unit="day", window="28d", null="never")

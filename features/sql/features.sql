@@ -184,220 +184,6 @@ subject AS (
   LEFT OUTER JOIN "plan_then" AS "t5"
     ON "t3"."sid" = "t5"."sid"
 ),
-main_meter AS (
-  SELECT DISTINCT
-    "t0"."tenant_id",
-    "t0"."primary_meter"
-  FROM "subject" AS "t0"
-),
-tile_day AS (
-  SELECT
-    "t7"."tenant_id",
-    "t7"."primary_meter",
-    "t7"."event_day",
-    "t7"."arrival_day",
-    "t7"."demand",
-    "t7"."blocked",
-    "t7"."logins",
-    "t7"."exports",
-    "t7"."ai_tokens",
-    "t7"."db_reads",
-    "t7"."activity",
-    "t7"."active_hours",
-    "t7"."windows",
-    "t7"."coarse",
-    "t7"."share_sum",
-    "t7"."bin_sum_1",
-    "t7"."bin_count_1",
-    "t7"."bin_sum_2",
-    "t7"."bin_count_2",
-    "t7"."bin_sum_3",
-    "t7"."bin_count_3",
-    "t7"."bin_sum_4",
-    "t7"."bin_count_4",
-    "t7"."bin_sum_5",
-    "t7"."bin_count_5",
-    "t7"."hour_peak",
-    "t7"."workflows",
-    "t7"."last_at_us",
-    "t7"."share_peak",
-    "t7"."storage",
-    "t7"."seats",
-    "t7"."integrations",
-    CAST(FLOOR((
-      "t7"."event_day"
-    ) / (
-      32
-    )) AS BIGINT) AS "bucket"
-  FROM (
-    SELECT
-      "t6"."tenant_id",
-      "t6"."primary_meter",
-      "t6"."event_day",
-      "t6"."arrival_day",
-      SUM(
-        CASE WHEN "t6"."meter" = "t6"."primary_meter" THEN "t6"."quantity_sum" ELSE 0.0 END
-      ) AS "demand",
-      SUM(CASE WHEN "t6"."meter" = 'api.blocked' THEN "t6"."quantity_sum" ELSE 0.0 END) AS "blocked",
-      SUM(CASE WHEN "t6"."meter" = 'logins' THEN "t6"."quantity_sum" ELSE 0.0 END) AS "logins",
-      SUM(CASE WHEN "t6"."meter" = 'exports' THEN "t6"."quantity_sum" ELSE 0.0 END) AS "exports",
-      SUM(CASE WHEN "t6"."meter" = 'ai.tokens' THEN "t6"."quantity_sum" ELSE 0.0 END) AS "ai_tokens",
-      SUM(CASE WHEN "t6"."meter" = 'db.reads' THEN "t6"."quantity_sum" ELSE 0.0 END) AS "db_reads",
-      SUM(
-        CASE
-          WHEN NOT (
-            "t6"."meter" IN ('storage.bytes', 'seats.active', 'integrations.active', 'support.tickets')
-          )
-          THEN CAST("t6"."event_count" AS DOUBLE)
-          ELSE 0.0
-        END
-      ) AS "activity",
-      SUM(
-        CASE
-          WHEN "t6"."meter" = "t6"."primary_meter"
-          THEN CAST("t6"."active_hours" AS DOUBLE)
-          ELSE 0.0
-        END
-      ) AS "active_hours",
-      SUM(CAST("t6"."window_count" AS DOUBLE)) AS "windows",
-      SUM(CAST("t6"."coarse_count" AS DOUBLE)) AS "coarse",
-      SUM("t6"."share_sum") AS "share_sum",
-      SUM("t6"."share_sum_1") AS "bin_sum_1",
-      SUM(CAST("t6"."share_count_1" AS DOUBLE)) AS "bin_count_1",
-      SUM("t6"."share_sum_2") AS "bin_sum_2",
-      SUM(CAST("t6"."share_count_2" AS DOUBLE)) AS "bin_count_2",
-      SUM("t6"."share_sum_3") AS "bin_sum_3",
-      SUM(CAST("t6"."share_count_3" AS DOUBLE)) AS "bin_count_3",
-      SUM("t6"."share_sum_4") AS "bin_sum_4",
-      SUM(CAST("t6"."share_count_4" AS DOUBLE)) AS "bin_count_4",
-      SUM("t6"."share_sum_5" + "t6"."share_sum_6" + "t6"."share_sum_7") AS "bin_sum_5",
-      SUM(
-        CAST("t6"."share_count_5" + "t6"."share_count_6" + "t6"."share_count_7" AS DOUBLE)
-      ) AS "bin_count_5",
-      MAX(
-        CASE WHEN "t6"."meter" = "t6"."primary_meter" THEN "t6"."hour_peak" ELSE NULL END
-      ) AS "hour_peak",
-      MAX(
-        CASE
-          WHEN "t6"."meter" = 'workflows.concurrent'
-          THEN "t6"."quantity_max"
-          ELSE NULL
-        END
-      ) AS "workflows",
-      MAX(
-        CASE
-          WHEN NOT (
-            "t6"."meter" IN ('storage.bytes', 'seats.active', 'integrations.active', 'support.tickets')
-          )
-          THEN "t6"."last_at_us"
-          ELSE NULL
-        END
-      ) AS "last_at_us",
-      MAX("t6"."share_peak") AS "share_peak",
-      MAX(CASE WHEN "t6"."meter" = 'storage.bytes' THEN "t6"."gauge" ELSE NULL END) AS "storage",
-      MAX(CASE WHEN "t6"."meter" = 'seats.active' THEN "t6"."gauge" ELSE NULL END) AS "seats",
-      MAX(CASE WHEN "t6"."meter" = 'integrations.active' THEN "t6"."gauge" ELSE NULL END) AS "integrations"
-    FROM (
-      SELECT
-        "t5"."tenant_id",
-        "t5"."meter",
-        "t5"."event_day",
-        "t5"."arrival_day",
-        "t5"."event_count",
-        "t5"."quantity_sum",
-        "t5"."quantity_max",
-        "t5"."hour_peak",
-        "t5"."last_at_us",
-        "t5"."last_value",
-        "t5"."active_hours",
-        "t5"."window_count",
-        "t5"."share_sum",
-        "t5"."share_peak",
-        "t5"."share_count_0",
-        "t5"."share_count_1",
-        "t5"."share_count_2",
-        "t5"."share_count_3",
-        "t5"."share_count_4",
-        "t5"."share_count_5",
-        "t5"."share_count_6",
-        "t5"."share_count_7",
-        "t5"."share_sum_0",
-        "t5"."share_sum_1",
-        "t5"."share_sum_2",
-        "t5"."share_sum_3",
-        "t5"."share_sum_4",
-        "t5"."share_sum_5",
-        "t5"."share_sum_6",
-        "t5"."share_sum_7",
-        "t5"."coarse_count",
-        "t5"."primary_meter",
-        (
-          CAST(FLOOR(
-            (
-              "t5"."last_at_us" - (
-                "t5"."event_day" * 86400000000
-              )
-            ) / (
-              10546875
-            )
-          ) AS BIGINT) * 1125899906842624
-        ) + CAST(FLOOR("t5"."last_value") AS BIGINT) AS "gauge"
-      FROM (
-        SELECT
-          "t4"."tenant_id",
-          "t4"."meter",
-          "t4"."event_day",
-          "t4"."arrival_day",
-          "t4"."event_count",
-          "t4"."quantity_sum",
-          "t4"."quantity_max",
-          "t4"."hour_peak",
-          "t4"."last_at_us",
-          "t4"."last_value",
-          "t4"."active_hours",
-          "t4"."window_count",
-          "t4"."share_sum",
-          "t4"."share_peak",
-          "t4"."share_count_0",
-          "t4"."share_count_1",
-          "t4"."share_count_2",
-          "t4"."share_count_3",
-          "t4"."share_count_4",
-          "t4"."share_count_5",
-          "t4"."share_count_6",
-          "t4"."share_count_7",
-          "t4"."share_sum_0",
-          "t4"."share_sum_1",
-          "t4"."share_sum_2",
-          "t4"."share_sum_3",
-          "t4"."share_sum_4",
-          "t4"."share_sum_5",
-          "t4"."share_sum_6",
-          "t4"."share_sum_7",
-          "t4"."coarse_count",
-          "t2"."primary_meter"
-        FROM (
-          SELECT
-            *
-          FROM "usage_day" AS "t0"
-          WHERE
-            "t0"."event_day" >= (
-              $first_day - 30
-            )
-            AND "t0"."event_day" <= $last_day
-            AND "t0"."arrival_day" < $last_day
-        ) AS "t4"
-        INNER JOIN "main_meter" AS "t2"
-          ON "t4"."tenant_id" = "t2"."tenant_id"
-      ) AS "t5"
-    ) AS "t6"
-    GROUP BY
-      1,
-      2,
-      3,
-      4
-  ) AS "t7"
-),
 day_bucket AS (
   SELECT
     *
@@ -431,280 +217,98 @@ day_bucket AS (
     FROM "subject" AS "t0"
   ) AS "t2"
 ),
-closed_day AS (
+inside_day AS (
   SELECT
-    "t4"."sid",
-    "t4"."demand",
-    "t4"."blocked",
-    "t4"."logins",
-    "t4"."exports",
-    "t4"."ai_tokens",
-    "t4"."db_reads",
-    "t4"."activity",
-    "t4"."active_hours",
-    "t4"."windows",
-    "t4"."coarse",
-    "t4"."share_sum",
-    "t4"."bin_sum_1",
-    "t4"."bin_sum_2",
-    "t4"."bin_sum_3",
-    "t4"."bin_sum_4",
-    "t4"."bin_sum_5",
-    "t4"."bin_count_1",
-    "t4"."bin_count_2",
-    "t4"."bin_count_3",
-    "t4"."bin_count_4",
-    "t4"."bin_count_5",
-    "t4"."hour_peak",
-    "t4"."workflows",
-    "t4"."last_at_us",
-    "t4"."share_peak",
-    "t4"."storage",
-    "t4"."seats",
-    "t4"."integrations",
-    "t4"."as_of_day" - "t4"."event_day" AS "age"
-  FROM (
-    SELECT
-      "t2"."tenant_id",
-      "t2"."primary_meter",
-      "t2"."event_day",
-      "t2"."arrival_day",
-      "t2"."demand",
-      "t2"."blocked",
-      "t2"."logins",
-      "t2"."exports",
-      "t2"."ai_tokens",
-      "t2"."db_reads",
-      "t2"."activity",
-      "t2"."active_hours",
-      "t2"."windows",
-      "t2"."coarse",
-      "t2"."share_sum",
-      "t2"."bin_sum_1",
-      "t2"."bin_count_1",
-      "t2"."bin_sum_2",
-      "t2"."bin_count_2",
-      "t2"."bin_sum_3",
-      "t2"."bin_count_3",
-      "t2"."bin_sum_4",
-      "t2"."bin_count_4",
-      "t2"."bin_sum_5",
-      "t2"."bin_count_5",
-      "t2"."hour_peak",
-      "t2"."workflows",
-      "t2"."last_at_us",
-      "t2"."share_peak",
-      "t2"."storage",
-      "t2"."seats",
-      "t2"."integrations",
-      "t2"."bucket",
-      "t3"."sid",
-      "t3"."as_of_day"
-    FROM "tile_day" AS "t2"
-    INNER JOIN "day_bucket" AS "t3"
-      ON "t2"."tenant_id" = "t3"."tenant_id"
-      AND "t2"."primary_meter" = "t3"."primary_meter"
-      AND "t2"."bucket" = "t3"."bucket"
-  ) AS "t4"
+    "t0"."sid",
+    "t0"."tenant_id",
+    "t0"."primary_meter",
+    "t0"."as_of_hour",
+    "t0"."as_of_day" AS "arrival_day"
+  FROM "subject" AS "t0"
   WHERE
-    "t4"."event_day" >= (
-      "t4"."as_of_day" - 30
-    )
-    AND "t4"."event_day" <= "t4"."as_of_day"
-    AND "t4"."arrival_day" < "t4"."as_of_day"
+    "t0"."day_part" > 0.0
 ),
-today AS (
+daily AS (
   SELECT
-    "t8"."sid",
-    "t8"."demand",
-    "t8"."blocked",
-    "t8"."logins",
-    "t8"."exports",
-    "t8"."ai_tokens",
-    "t8"."db_reads",
-    "t8"."activity",
-    "t8"."active_hours",
-    "t8"."windows",
-    "t8"."coarse",
-    "t8"."share_sum",
-    "t8"."bin_sum_1",
-    "t8"."bin_sum_2",
-    "t8"."bin_sum_3",
-    "t8"."bin_sum_4",
-    "t8"."bin_sum_5",
-    "t8"."bin_count_1",
-    "t8"."bin_count_2",
-    "t8"."bin_count_3",
-    "t8"."bin_count_4",
-    "t8"."bin_count_5",
-    "t8"."hour_peak",
-    "t8"."workflows",
-    "t8"."last_at_us",
-    "t8"."share_peak",
-    "t8"."storage",
-    "t8"."seats",
-    "t8"."integrations",
-    "t8"."age"
+    "t14"."sid",
+    "t14"."event_day",
+    SUM(
+      CASE
+        WHEN "t14"."meter" = "t14"."primary_meter"
+        THEN "t14"."quantity_sum"
+        ELSE 0.0
+      END
+    ) AS "demand",
+    MAX(
+      CASE WHEN "t14"."meter" = "t14"."primary_meter" THEN "t14"."hour_peak" ELSE NULL END
+    ) AS "hour_peak",
+    MAX(
+      CASE
+        WHEN "t14"."meter" = "t14"."primary_meter"
+        THEN "t14"."share_peak"
+        ELSE NULL
+      END
+    ) AS "share_peak",
+    SUM(CASE WHEN "t14"."meter" = 'logins' THEN "t14"."quantity_sum" ELSE 0.0 END) AS "logins",
+    SUM(CASE WHEN "t14"."meter" = 'api.blocked' THEN "t14"."quantity_sum" ELSE 0.0 END) AS "blocked",
+    MAX("t14"."last_at_us") AS "last_at_us"
   FROM (
     SELECT
-      "t7"."sid",
-      "t7"."age",
-      SUM(
-        CASE WHEN "t7"."meter" = "t7"."primary_meter" THEN "t7"."quantity_sum" ELSE 0.0 END
-      ) AS "demand",
-      SUM(CASE WHEN "t7"."meter" = 'api.blocked' THEN "t7"."quantity_sum" ELSE 0.0 END) AS "blocked",
-      SUM(CASE WHEN "t7"."meter" = 'logins' THEN "t7"."quantity_sum" ELSE 0.0 END) AS "logins",
-      SUM(CASE WHEN "t7"."meter" = 'exports' THEN "t7"."quantity_sum" ELSE 0.0 END) AS "exports",
-      SUM(CASE WHEN "t7"."meter" = 'ai.tokens' THEN "t7"."quantity_sum" ELSE 0.0 END) AS "ai_tokens",
-      SUM(CASE WHEN "t7"."meter" = 'db.reads' THEN "t7"."quantity_sum" ELSE 0.0 END) AS "db_reads",
-      SUM(
-        CASE
-          WHEN NOT (
-            "t7"."meter" IN ('storage.bytes', 'seats.active', 'integrations.active', 'support.tickets')
-          )
-          THEN CAST("t7"."event_count" AS DOUBLE)
-          ELSE 0.0
-        END
-      ) AS "activity",
-      SUM(
-        CASE
-          WHEN "t7"."meter" = "t7"."primary_meter"
-          THEN CAST("t7"."active_hours" AS DOUBLE)
-          ELSE 0.0
-        END
-      ) AS "active_hours",
-      SUM(CAST("t7"."window_count" AS DOUBLE)) AS "windows",
-      SUM(CAST("t7"."coarse_count" AS DOUBLE)) AS "coarse",
-      SUM("t7"."share_sum") AS "share_sum",
-      SUM("t7"."share_sum_1") AS "bin_sum_1",
-      SUM(CAST("t7"."share_count_1" AS DOUBLE)) AS "bin_count_1",
-      SUM("t7"."share_sum_2") AS "bin_sum_2",
-      SUM(CAST("t7"."share_count_2" AS DOUBLE)) AS "bin_count_2",
-      SUM("t7"."share_sum_3") AS "bin_sum_3",
-      SUM(CAST("t7"."share_count_3" AS DOUBLE)) AS "bin_count_3",
-      SUM("t7"."share_sum_4") AS "bin_sum_4",
-      SUM(CAST("t7"."share_count_4" AS DOUBLE)) AS "bin_count_4",
-      SUM("t7"."share_sum_5" + "t7"."share_sum_6" + "t7"."share_sum_7") AS "bin_sum_5",
-      SUM(
-        CAST("t7"."share_count_5" + "t7"."share_count_6" + "t7"."share_count_7" AS DOUBLE)
-      ) AS "bin_count_5",
-      MAX(
-        CASE WHEN "t7"."meter" = "t7"."primary_meter" THEN "t7"."hour_peak" ELSE NULL END
-      ) AS "hour_peak",
-      MAX(
-        CASE
-          WHEN "t7"."meter" = 'workflows.concurrent'
-          THEN "t7"."quantity_max"
-          ELSE NULL
-        END
-      ) AS "workflows",
-      MAX(
-        CASE
-          WHEN NOT (
-            "t7"."meter" IN ('storage.bytes', 'seats.active', 'integrations.active', 'support.tickets')
-          )
-          THEN "t7"."last_at_us"
-          ELSE NULL
-        END
-      ) AS "last_at_us",
-      MAX("t7"."share_peak") AS "share_peak",
-      MAX(CASE WHEN "t7"."meter" = 'storage.bytes' THEN "t7"."gauge" ELSE NULL END) AS "storage",
-      MAX(CASE WHEN "t7"."meter" = 'seats.active' THEN "t7"."gauge" ELSE NULL END) AS "seats",
-      MAX(CASE WHEN "t7"."meter" = 'integrations.active' THEN "t7"."gauge" ELSE NULL END) AS "integrations"
+      *
     FROM (
       SELECT
-        "t6"."tenant_id",
-        "t6"."meter",
-        "t6"."event_hour",
-        "t6"."arrival_hour",
-        "t6"."event_count",
-        "t6"."quantity_sum",
-        "t6"."quantity_max",
-        "t6"."hour_peak",
-        "t6"."last_at_us",
-        "t6"."last_value",
-        "t6"."active_hours",
-        "t6"."window_count",
-        "t6"."share_sum",
-        "t6"."share_peak",
-        "t6"."share_count_0",
-        "t6"."share_count_1",
-        "t6"."share_count_2",
-        "t6"."share_count_3",
-        "t6"."share_count_4",
-        "t6"."share_count_5",
-        "t6"."share_count_6",
-        "t6"."share_count_7",
-        "t6"."share_sum_0",
-        "t6"."share_sum_1",
-        "t6"."share_sum_2",
-        "t6"."share_sum_3",
-        "t6"."share_sum_4",
-        "t6"."share_sum_5",
-        "t6"."share_sum_6",
-        "t6"."share_sum_7",
-        "t6"."coarse_count",
-        "t6"."arrival_day",
-        "t6"."event_day",
-        "t6"."sid",
-        "t6"."primary_meter",
-        "t6"."as_of_hour",
-        "t6"."arrival_day" - "t6"."event_day" AS "age",
-        (
-          CAST(FLOOR(
-            (
-              "t6"."last_at_us" - (
-                "t6"."event_day" * 86400000000
-              )
-            ) / (
-              10546875
-            )
-          ) AS BIGINT) * 1125899906842624
-        ) + CAST(FLOOR("t6"."last_value") AS BIGINT) AS "gauge"
+        "t10"."sid",
+        "t10"."meter",
+        "t10"."primary_meter",
+        "t10"."event_day",
+        "t10"."quantity_sum",
+        "t10"."hour_peak",
+        "t10"."share_peak",
+        "t10"."last_at_us",
+        "t10"."as_of_day" - "t10"."event_day" AS "age"
       FROM (
         SELECT
-          "t5"."tenant_id",
-          "t5"."meter",
-          "t5"."event_hour",
-          "t5"."arrival_hour",
-          "t5"."event_count",
-          "t5"."quantity_sum",
-          "t5"."quantity_max",
-          "t5"."hour_peak",
-          "t5"."last_at_us",
-          "t5"."last_value",
-          "t5"."active_hours",
-          "t5"."window_count",
-          "t5"."share_sum",
-          "t5"."share_peak",
-          "t5"."share_count_0",
-          "t5"."share_count_1",
-          "t5"."share_count_2",
-          "t5"."share_count_3",
-          "t5"."share_count_4",
-          "t5"."share_count_5",
-          "t5"."share_count_6",
-          "t5"."share_count_7",
-          "t5"."share_sum_0",
-          "t5"."share_sum_1",
-          "t5"."share_sum_2",
-          "t5"."share_sum_3",
-          "t5"."share_sum_4",
-          "t5"."share_sum_5",
-          "t5"."share_sum_6",
-          "t5"."share_sum_7",
-          "t5"."coarse_count",
-          "t5"."arrival_day",
-          "t5"."event_day",
-          "t3"."sid",
-          "t3"."primary_meter",
-          "t3"."as_of_hour"
+          "t8"."tenant_id",
+          "t8"."meter",
+          "t8"."event_day",
+          "t8"."arrival_day",
+          "t8"."event_count",
+          "t8"."quantity_sum",
+          "t8"."quantity_max",
+          "t8"."hour_peak",
+          "t8"."last_at_us",
+          "t8"."last_value",
+          "t8"."active_hours",
+          "t8"."window_count",
+          "t8"."share_sum",
+          "t8"."share_peak",
+          "t8"."share_count_0",
+          "t8"."share_count_1",
+          "t8"."share_count_2",
+          "t8"."share_count_3",
+          "t8"."share_count_4",
+          "t8"."share_count_5",
+          "t8"."share_count_6",
+          "t8"."share_count_7",
+          "t8"."share_sum_0",
+          "t8"."share_sum_1",
+          "t8"."share_sum_2",
+          "t8"."share_sum_3",
+          "t8"."share_sum_4",
+          "t8"."share_sum_5",
+          "t8"."share_sum_6",
+          "t8"."share_sum_7",
+          "t8"."coarse_count",
+          "t8"."bucket",
+          "t4"."sid",
+          "t4"."primary_meter",
+          "t4"."as_of_day"
         FROM (
           SELECT
             "t0"."tenant_id",
             "t0"."meter",
-            "t0"."event_hour",
-            "t0"."arrival_hour",
+            "t0"."event_day",
+            "t0"."arrival_day",
             "t0"."event_count",
             "t0"."quantity_sum",
             "t0"."quantity_max",
@@ -733,96 +337,184 @@ today AS (
             "t0"."share_sum_7",
             "t0"."coarse_count",
             CAST(FLOOR((
-              "t0"."arrival_hour"
+              "t0"."event_day"
+            ) / (
+              32
+            )) AS BIGINT) AS "bucket"
+          FROM "usage_day" AS "t0"
+          WHERE
+            "t0"."event_day" >= (
+              $first_day - 30
+            )
+            AND "t0"."event_day" <= $last_day
+            AND "t0"."arrival_day" < $last_day
+        ) AS "t8"
+        INNER JOIN "day_bucket" AS "t4"
+          ON "t8"."tenant_id" = "t4"."tenant_id" AND "t8"."bucket" = "t4"."bucket"
+      ) AS "t10"
+      WHERE
+        "t10"."event_day" >= (
+          "t10"."as_of_day" - 30
+        )
+        AND "t10"."event_day" <= "t10"."as_of_day"
+        AND "t10"."arrival_day" < "t10"."as_of_day"
+        AND (
+          (
+            "t10"."meter" = "t10"."primary_meter"
+          )
+          OR "t10"."meter" IN ('logins', 'api.blocked')
+        )
+    ) AS "t12"
+    UNION ALL
+    SELECT
+      *
+    FROM (
+      SELECT
+        "t11"."sid",
+        "t11"."meter",
+        "t11"."primary_meter",
+        "t11"."event_day",
+        "t11"."quantity_sum",
+        "t11"."hour_peak",
+        "t11"."share_peak",
+        "t11"."last_at_us",
+        "t11"."arrival_day" - "t11"."event_day" AS "age"
+      FROM (
+        SELECT
+          "t9"."tenant_id",
+          "t9"."meter",
+          "t9"."event_hour",
+          "t9"."arrival_hour",
+          "t9"."event_count",
+          "t9"."quantity_sum",
+          "t9"."quantity_max",
+          "t9"."hour_peak",
+          "t9"."last_at_us",
+          "t9"."last_value",
+          "t9"."active_hours",
+          "t9"."window_count",
+          "t9"."share_sum",
+          "t9"."share_peak",
+          "t9"."share_count_0",
+          "t9"."share_count_1",
+          "t9"."share_count_2",
+          "t9"."share_count_3",
+          "t9"."share_count_4",
+          "t9"."share_count_5",
+          "t9"."share_count_6",
+          "t9"."share_count_7",
+          "t9"."share_sum_0",
+          "t9"."share_sum_1",
+          "t9"."share_sum_2",
+          "t9"."share_sum_3",
+          "t9"."share_sum_4",
+          "t9"."share_sum_5",
+          "t9"."share_sum_6",
+          "t9"."share_sum_7",
+          "t9"."coarse_count",
+          "t9"."arrival_day",
+          "t9"."event_day",
+          "t5"."sid",
+          "t5"."primary_meter",
+          "t5"."as_of_hour"
+        FROM (
+          SELECT
+            "t2"."tenant_id",
+            "t2"."meter",
+            "t2"."event_hour",
+            "t2"."arrival_hour",
+            "t2"."event_count",
+            "t2"."quantity_sum",
+            "t2"."quantity_max",
+            "t2"."hour_peak",
+            "t2"."last_at_us",
+            "t2"."last_value",
+            "t2"."active_hours",
+            "t2"."window_count",
+            "t2"."share_sum",
+            "t2"."share_peak",
+            "t2"."share_count_0",
+            "t2"."share_count_1",
+            "t2"."share_count_2",
+            "t2"."share_count_3",
+            "t2"."share_count_4",
+            "t2"."share_count_5",
+            "t2"."share_count_6",
+            "t2"."share_count_7",
+            "t2"."share_sum_0",
+            "t2"."share_sum_1",
+            "t2"."share_sum_2",
+            "t2"."share_sum_3",
+            "t2"."share_sum_4",
+            "t2"."share_sum_5",
+            "t2"."share_sum_6",
+            "t2"."share_sum_7",
+            "t2"."coarse_count",
+            CAST(FLOOR((
+              "t2"."arrival_hour"
             ) / (
               24
             )) AS BIGINT) AS "arrival_day",
             CAST(FLOOR((
-              "t0"."event_hour"
+              "t2"."event_hour"
             ) / (
               24
             )) AS BIGINT) AS "event_day"
-          FROM "usage_hour" AS "t0"
+          FROM "usage_hour" AS "t2"
           WHERE
-            "t0"."arrival_hour" >= (
+            "t2"."arrival_hour" >= (
               $first_day * 24
             )
-            AND "t0"."arrival_hour" < (
+            AND "t2"."arrival_hour" < (
               (
-                $last_day + 1
-              ) * 24
+                $last_day * 24
+              ) + 24
             )
-        ) AS "t5"
-        INNER JOIN (
-          SELECT
-            "t1"."sid",
-            "t1"."tenant_id",
-            "t1"."primary_meter",
-            "t1"."as_of_hour",
-            "t1"."as_of_day" AS "arrival_day"
-          FROM "subject" AS "t1"
-          WHERE
-            "t1"."day_part" > 0.0
-        ) AS "t3"
-          ON "t5"."tenant_id" = "t3"."tenant_id" AND "t5"."arrival_day" = "t3"."arrival_day"
-      ) AS "t6"
+        ) AS "t9"
+        INNER JOIN "inside_day" AS "t5"
+          ON "t9"."tenant_id" = "t5"."tenant_id" AND "t9"."arrival_day" = "t5"."arrival_day"
+      ) AS "t11"
       WHERE
-        "t6"."arrival_hour" < "t6"."as_of_hour"
-        AND "t6"."event_hour" < "t6"."as_of_hour"
-        AND "t6"."event_day" >= (
-          "t6"."arrival_day" - 30
+        "t11"."arrival_hour" < "t11"."as_of_hour"
+        AND "t11"."event_hour" < "t11"."as_of_hour"
+        AND "t11"."event_day" >= (
+          "t11"."arrival_day" - 30
         )
-    ) AS "t7"
-    GROUP BY
-      1,
-      2
-  ) AS "t8"
-),
-usage AS (
-  SELECT
-    *
-  FROM "closed_day" AS "t0"
-  UNION ALL
-  SELECT
-    *
-  FROM "today" AS "t1"
-),
-daily AS (
-  SELECT
-    "t0"."sid",
-    "t0"."age",
-    SUM("t0"."demand") AS "demand",
-    SUM("t0"."blocked") AS "blocked",
-    SUM("t0"."logins") AS "logins",
-    SUM("t0"."exports") AS "exports",
-    SUM("t0"."ai_tokens") AS "ai_tokens",
-    SUM("t0"."db_reads") AS "db_reads",
-    SUM("t0"."activity") AS "activity",
-    SUM("t0"."active_hours") AS "active_hours",
-    SUM("t0"."windows") AS "windows",
-    SUM("t0"."coarse") AS "coarse",
-    SUM("t0"."share_sum") AS "share_sum",
-    SUM("t0"."bin_sum_1") AS "bin_sum_1",
-    SUM("t0"."bin_sum_2") AS "bin_sum_2",
-    SUM("t0"."bin_sum_3") AS "bin_sum_3",
-    SUM("t0"."bin_sum_4") AS "bin_sum_4",
-    SUM("t0"."bin_sum_5") AS "bin_sum_5",
-    SUM("t0"."bin_count_1") AS "bin_count_1",
-    SUM("t0"."bin_count_2") AS "bin_count_2",
-    SUM("t0"."bin_count_3") AS "bin_count_3",
-    SUM("t0"."bin_count_4") AS "bin_count_4",
-    SUM("t0"."bin_count_5") AS "bin_count_5",
-    MAX("t0"."hour_peak") AS "hour_peak",
-    MAX("t0"."workflows") AS "workflows",
-    MAX("t0"."last_at_us") AS "last_at_us",
-    MAX("t0"."share_peak") AS "share_peak",
-    MAX("t0"."storage") AS "storage",
-    MAX("t0"."seats") AS "seats",
-    MAX("t0"."integrations") AS "integrations"
-  FROM "usage" AS "t0"
+        AND (
+          (
+            "t11"."meter" = "t11"."primary_meter"
+          )
+          OR "t11"."meter" IN ('logins', 'api.blocked')
+        )
+    ) AS "t13"
+  ) AS "t14"
   GROUP BY
     1,
     2
+),
+aged_day AS (
+  SELECT
+    "t2"."sid",
+    "t2"."event_day",
+    "t2"."demand",
+    "t2"."hour_peak",
+    "t2"."share_peak",
+    "t2"."logins",
+    "t2"."blocked",
+    "t2"."last_at_us",
+    "t4"."base_limit",
+    "t4"."window_seconds",
+    "t4"."as_of_day" - "t2"."event_day" AS "age"
+  FROM "daily" AS "t2"
+  INNER JOIN (
+    SELECT
+      "t1"."sid",
+      "t1"."as_of_day",
+      "t1"."base_limit",
+      "t1"."window_seconds"
+    FROM "subject" AS "t1"
+  ) AS "t4"
+    ON "t2"."sid" = "t4"."sid"
 ),
 top_day AS (
   SELECT
@@ -831,7 +523,7 @@ top_day AS (
   FROM (
     SELECT
       *
-    FROM "daily" AS "t0"
+    FROM "aged_day" AS "t0"
     WHERE
       "t0"."age" <= 28
   ) AS "t1"
@@ -840,52 +532,21 @@ top_day AS (
 ),
 days AS (
   SELECT
-    "t3"."sid",
-    "t3"."age",
-    "t3"."demand",
-    "t3"."blocked",
-    "t3"."logins",
-    "t3"."exports",
-    "t3"."ai_tokens",
-    "t3"."db_reads",
-    "t3"."activity",
-    "t3"."active_hours",
-    "t3"."windows",
-    "t3"."coarse",
-    "t3"."share_sum",
-    "t3"."bin_sum_1",
-    "t3"."bin_sum_2",
-    "t3"."bin_sum_3",
-    "t3"."bin_sum_4",
-    "t3"."bin_sum_5",
-    "t3"."bin_count_1",
-    "t3"."bin_count_2",
-    "t3"."bin_count_3",
-    "t3"."bin_count_4",
-    "t3"."bin_count_5",
-    "t3"."hour_peak",
-    "t3"."workflows",
-    "t3"."last_at_us",
-    "t3"."share_peak",
-    "t3"."storage",
-    "t3"."seats",
-    "t3"."integrations",
-    "t4"."demand_top",
-    "t6"."base_limit",
-    "t6"."window_seconds",
-    "t6"."as_of_day" - "t3"."age" AS "event_day"
-  FROM "daily" AS "t3"
-  LEFT OUTER JOIN "top_day" AS "t4"
-    ON "t3"."sid" = "t4"."sid"
-  INNER JOIN (
-    SELECT
-      "t2"."sid",
-      "t2"."as_of_day",
-      "t2"."base_limit",
-      "t2"."window_seconds"
-    FROM "subject" AS "t2"
-  ) AS "t6"
-    ON "t3"."sid" = "t6"."sid"
+    "t2"."sid",
+    "t2"."event_day",
+    "t2"."demand",
+    "t2"."hour_peak",
+    "t2"."share_peak",
+    "t2"."logins",
+    "t2"."blocked",
+    "t2"."last_at_us",
+    "t2"."base_limit",
+    "t2"."window_seconds",
+    "t2"."age",
+    "t3"."demand_top"
+  FROM "aged_day" AS "t2"
+  LEFT OUTER JOIN "top_day" AS "t3"
+    ON "t2"."sid" = "t3"."sid"
 ),
 of_days AS (
   SELECT
@@ -916,27 +577,22 @@ of_days AS (
       END
     ) AS "demand_third_week",
     MAX(CASE WHEN "t0"."age" <= 28 THEN "t0"."demand" ELSE NULL END) AS "demand_top_day_28d",
-    SUM(CASE WHEN "t0"."age" <= 7 THEN "t0"."windows" ELSE 0.0 END) AS "windows_7d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."windows" ELSE 0.0 END) AS "windows_28d",
-    SUM(CASE WHEN "t0"."age" <= 7 THEN "t0"."share_sum" ELSE 0.0 END) AS "share_sum_7d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."share_sum" ELSE 0.0 END) AS "share_sum_28d",
     CAST(COUNT(
-      CASE WHEN (
-        "t0"."age" <= 28
-      ) AND (
-        "t0"."activity" > 0
-      ) THEN 1 ELSE NULL END
+      CASE
+        WHEN (
+          "t0"."age" <= 28
+        )
+        AND (
+          (
+            "t0"."demand" > 0
+          ) OR (
+            "t0"."logins" > 0
+          )
+        )
+        THEN 1
+        ELSE NULL
+      END
     ) AS DOUBLE) AS "active_days_28",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."bin_sum_1" ELSE 0.0 END) AS "bin_sum_1_28d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."bin_count_1" ELSE 0.0 END) AS "bin_count_1_28d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."bin_sum_2" ELSE 0.0 END) AS "bin_sum_2_28d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."bin_count_2" ELSE 0.0 END) AS "bin_count_2_28d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."bin_sum_3" ELSE 0.0 END) AS "bin_sum_3_28d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."bin_count_3" ELSE 0.0 END) AS "bin_count_3_28d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."bin_sum_4" ELSE 0.0 END) AS "bin_sum_4_28d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."bin_count_4" ELSE 0.0 END) AS "bin_count_4_28d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."bin_sum_5" ELSE 0.0 END) AS "bin_sum_5_28d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."bin_count_5" ELSE 0.0 END) AS "bin_count_5_28d",
     SUM(
       CASE
         WHEN (
@@ -1087,13 +743,12 @@ of_days AS (
         ELSE 0.0
       END
     ) AS "day_excess_130_28d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."coarse" ELSE 0.0 END) AS "coarse_windows_28d",
     MAX(
       CASE
         WHEN (
           "t0"."age" <= 7
         ) AND (
-          "t0"."windows" > 0
+          "t0"."share_peak" > 0
         )
         THEN "t0"."share_peak"
         ELSE NULL
@@ -1104,7 +759,7 @@ of_days AS (
         WHEN (
           "t0"."age" <= 28
         ) AND (
-          "t0"."windows" > 0
+          "t0"."share_peak" > 0
         )
         THEN "t0"."share_peak"
         ELSE NULL
@@ -1173,7 +828,6 @@ of_days AS (
         ELSE 0.0
       END
     ) AS "usual_demand",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."active_hours" ELSE 0.0 END) AS "busy_hours",
     SUM(CASE WHEN "t0"."age" <= 1 THEN "t0"."demand" ELSE 0.0 END) AS "demand_1d",
     SUM(
       CASE
@@ -1335,11 +989,7 @@ of_days AS (
           "t0"."age" <= 28
         )
         AND (
-          (
-            (
-              "t0"."bin_count_3" + "t0"."bin_count_4" + "t0"."bin_count_5"
-            ) > 0
-          )
+          COALESCE("t0"."share_peak" >= 1.0, FALSE)
           OR COALESCE(
             (
               "t0"."window_seconds" > 3600
@@ -1359,76 +1009,681 @@ of_days AS (
       END
     ) AS DOUBLE) AS "limit_days",
     CAST(COUNT(
-      CASE WHEN (
-        "t0"."age" <= 7
-      ) AND (
-        "t0"."activity" > 0
-      ) THEN 1 ELSE NULL END
+      CASE
+        WHEN (
+          "t0"."age" <= 7
+        )
+        AND (
+          (
+            "t0"."demand" > 0
+          ) OR (
+            "t0"."logins" > 0
+          )
+        )
+        THEN 1
+        ELSE NULL
+      END
     ) AS DOUBLE) AS "active_days_7",
     MAX(CASE WHEN "t0"."age" <= 30 THEN "t0"."last_at_us" ELSE NULL END) AS "last_event_us",
-    MAX(
+    SUM(CASE WHEN "t0"."age" <= 7 THEN "t0"."logins" ELSE 0.0 END) AS "logins_of_7d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."logins" ELSE 0.0 END) AS "logins_of_28d"
+  FROM "days" AS "t0"
+  GROUP BY
+    1
+),
+shares AS (
+  SELECT
+    *
+  FROM (
+    SELECT
+      "t10"."sid",
+      "t10"."window_count",
+      "t10"."coarse_count",
+      "t10"."share_sum",
+      "t10"."active_hours",
+      "t10"."share_sum_1",
+      "t10"."share_sum_2",
+      "t10"."share_sum_3",
+      "t10"."share_sum_4",
+      "t10"."share_sum_5",
+      "t10"."share_sum_6",
+      "t10"."share_sum_7",
+      "t10"."share_count_1",
+      "t10"."share_count_2",
+      "t10"."share_count_3",
+      "t10"."share_count_4",
+      "t10"."share_count_5",
+      "t10"."share_count_6",
+      "t10"."share_count_7",
+      "t10"."as_of_day" - "t10"."event_day" AS "age"
+    FROM (
+      SELECT
+        "t8"."tenant_id",
+        "t8"."meter",
+        "t8"."event_day",
+        "t8"."arrival_day",
+        "t8"."event_count",
+        "t8"."quantity_sum",
+        "t8"."quantity_max",
+        "t8"."hour_peak",
+        "t8"."last_at_us",
+        "t8"."last_value",
+        "t8"."active_hours",
+        "t8"."window_count",
+        "t8"."share_sum",
+        "t8"."share_peak",
+        "t8"."share_count_0",
+        "t8"."share_count_1",
+        "t8"."share_count_2",
+        "t8"."share_count_3",
+        "t8"."share_count_4",
+        "t8"."share_count_5",
+        "t8"."share_count_6",
+        "t8"."share_count_7",
+        "t8"."share_sum_0",
+        "t8"."share_sum_1",
+        "t8"."share_sum_2",
+        "t8"."share_sum_3",
+        "t8"."share_sum_4",
+        "t8"."share_sum_5",
+        "t8"."share_sum_6",
+        "t8"."share_sum_7",
+        "t8"."coarse_count",
+        "t8"."bucket",
+        "t4"."sid",
+        "t4"."primary_meter",
+        "t4"."as_of_day"
+      FROM (
+        SELECT
+          "t0"."tenant_id",
+          "t0"."meter",
+          "t0"."event_day",
+          "t0"."arrival_day",
+          "t0"."event_count",
+          "t0"."quantity_sum",
+          "t0"."quantity_max",
+          "t0"."hour_peak",
+          "t0"."last_at_us",
+          "t0"."last_value",
+          "t0"."active_hours",
+          "t0"."window_count",
+          "t0"."share_sum",
+          "t0"."share_peak",
+          "t0"."share_count_0",
+          "t0"."share_count_1",
+          "t0"."share_count_2",
+          "t0"."share_count_3",
+          "t0"."share_count_4",
+          "t0"."share_count_5",
+          "t0"."share_count_6",
+          "t0"."share_count_7",
+          "t0"."share_sum_0",
+          "t0"."share_sum_1",
+          "t0"."share_sum_2",
+          "t0"."share_sum_3",
+          "t0"."share_sum_4",
+          "t0"."share_sum_5",
+          "t0"."share_sum_6",
+          "t0"."share_sum_7",
+          "t0"."coarse_count",
+          CAST(FLOOR((
+            "t0"."event_day"
+          ) / (
+            32
+          )) AS BIGINT) AS "bucket"
+        FROM "usage_day" AS "t0"
+        WHERE
+          "t0"."event_day" >= (
+            $first_day - 30
+          )
+          AND "t0"."event_day" <= $last_day
+          AND "t0"."arrival_day" < $last_day
+      ) AS "t8"
+      INNER JOIN "day_bucket" AS "t4"
+        ON "t8"."tenant_id" = "t4"."tenant_id" AND "t8"."bucket" = "t4"."bucket"
+    ) AS "t10"
+    WHERE
+      "t10"."event_day" >= (
+        "t10"."as_of_day" - 30
+      )
+      AND "t10"."event_day" <= "t10"."as_of_day"
+      AND "t10"."arrival_day" < "t10"."as_of_day"
+      AND "t10"."meter" = "t10"."primary_meter"
+  ) AS "t12"
+  UNION ALL
+  SELECT
+    *
+  FROM (
+    SELECT
+      "t11"."sid",
+      "t11"."window_count",
+      "t11"."coarse_count",
+      "t11"."share_sum",
+      "t11"."active_hours",
+      "t11"."share_sum_1",
+      "t11"."share_sum_2",
+      "t11"."share_sum_3",
+      "t11"."share_sum_4",
+      "t11"."share_sum_5",
+      "t11"."share_sum_6",
+      "t11"."share_sum_7",
+      "t11"."share_count_1",
+      "t11"."share_count_2",
+      "t11"."share_count_3",
+      "t11"."share_count_4",
+      "t11"."share_count_5",
+      "t11"."share_count_6",
+      "t11"."share_count_7",
+      "t11"."arrival_day" - "t11"."event_day" AS "age"
+    FROM (
+      SELECT
+        "t9"."tenant_id",
+        "t9"."meter",
+        "t9"."event_hour",
+        "t9"."arrival_hour",
+        "t9"."event_count",
+        "t9"."quantity_sum",
+        "t9"."quantity_max",
+        "t9"."hour_peak",
+        "t9"."last_at_us",
+        "t9"."last_value",
+        "t9"."active_hours",
+        "t9"."window_count",
+        "t9"."share_sum",
+        "t9"."share_peak",
+        "t9"."share_count_0",
+        "t9"."share_count_1",
+        "t9"."share_count_2",
+        "t9"."share_count_3",
+        "t9"."share_count_4",
+        "t9"."share_count_5",
+        "t9"."share_count_6",
+        "t9"."share_count_7",
+        "t9"."share_sum_0",
+        "t9"."share_sum_1",
+        "t9"."share_sum_2",
+        "t9"."share_sum_3",
+        "t9"."share_sum_4",
+        "t9"."share_sum_5",
+        "t9"."share_sum_6",
+        "t9"."share_sum_7",
+        "t9"."coarse_count",
+        "t9"."arrival_day",
+        "t9"."event_day",
+        "t5"."sid",
+        "t5"."primary_meter",
+        "t5"."as_of_hour"
+      FROM (
+        SELECT
+          "t2"."tenant_id",
+          "t2"."meter",
+          "t2"."event_hour",
+          "t2"."arrival_hour",
+          "t2"."event_count",
+          "t2"."quantity_sum",
+          "t2"."quantity_max",
+          "t2"."hour_peak",
+          "t2"."last_at_us",
+          "t2"."last_value",
+          "t2"."active_hours",
+          "t2"."window_count",
+          "t2"."share_sum",
+          "t2"."share_peak",
+          "t2"."share_count_0",
+          "t2"."share_count_1",
+          "t2"."share_count_2",
+          "t2"."share_count_3",
+          "t2"."share_count_4",
+          "t2"."share_count_5",
+          "t2"."share_count_6",
+          "t2"."share_count_7",
+          "t2"."share_sum_0",
+          "t2"."share_sum_1",
+          "t2"."share_sum_2",
+          "t2"."share_sum_3",
+          "t2"."share_sum_4",
+          "t2"."share_sum_5",
+          "t2"."share_sum_6",
+          "t2"."share_sum_7",
+          "t2"."coarse_count",
+          CAST(FLOOR((
+            "t2"."arrival_hour"
+          ) / (
+            24
+          )) AS BIGINT) AS "arrival_day",
+          CAST(FLOOR((
+            "t2"."event_hour"
+          ) / (
+            24
+          )) AS BIGINT) AS "event_day"
+        FROM "usage_hour" AS "t2"
+        WHERE
+          "t2"."arrival_hour" >= (
+            $first_day * 24
+          )
+          AND "t2"."arrival_hour" < (
+            (
+              $last_day * 24
+            ) + 24
+          )
+      ) AS "t9"
+      INNER JOIN "inside_day" AS "t5"
+        ON "t9"."tenant_id" = "t5"."tenant_id" AND "t9"."arrival_day" = "t5"."arrival_day"
+    ) AS "t11"
+    WHERE
+      "t11"."arrival_hour" < "t11"."as_of_hour"
+      AND "t11"."event_hour" < "t11"."as_of_hour"
+      AND "t11"."event_day" >= (
+        "t11"."arrival_day" - 30
+      )
+      AND "t11"."meter" = "t11"."primary_meter"
+  ) AS "t13"
+),
+of_shares AS (
+  SELECT
+    "t0"."sid",
+    SUM(CASE WHEN "t0"."age" <= 7 THEN CAST("t0"."window_count" AS DOUBLE) ELSE 0.0 END) AS "windows_7d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN CAST("t0"."window_count" AS DOUBLE) ELSE 0.0 END) AS "windows_28d",
+    SUM(CASE WHEN "t0"."age" <= 7 THEN "t0"."share_sum" ELSE 0.0 END) AS "share_sum_7d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."share_sum" ELSE 0.0 END) AS "share_sum_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."share_sum_1" ELSE 0.0 END) AS "bin_sum_1_28d",
+    SUM(
+      CASE WHEN "t0"."age" <= 28 THEN CAST("t0"."share_count_1" AS DOUBLE) ELSE 0.0 END
+    ) AS "bin_count_1_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."share_sum_2" ELSE 0.0 END) AS "bin_sum_2_28d",
+    SUM(
+      CASE WHEN "t0"."age" <= 28 THEN CAST("t0"."share_count_2" AS DOUBLE) ELSE 0.0 END
+    ) AS "bin_count_2_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."share_sum_3" ELSE 0.0 END) AS "bin_sum_3_28d",
+    SUM(
+      CASE WHEN "t0"."age" <= 28 THEN CAST("t0"."share_count_3" AS DOUBLE) ELSE 0.0 END
+    ) AS "bin_count_3_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."share_sum_4" ELSE 0.0 END) AS "bin_sum_4_28d",
+    SUM(
+      CASE WHEN "t0"."age" <= 28 THEN CAST("t0"."share_count_4" AS DOUBLE) ELSE 0.0 END
+    ) AS "bin_count_4_28d",
+    SUM(
       CASE
         WHEN "t0"."age" <= 28
-        THEN (
+        THEN "t0"."share_sum_5" + "t0"."share_sum_6" + "t0"."share_sum_7"
+        ELSE 0.0
+      END
+    ) AS "bin_sum_5_28d",
+    SUM(
+      CASE
+        WHEN "t0"."age" <= 28
+        THEN CAST("t0"."share_count_5" + "t0"."share_count_6" + "t0"."share_count_7" AS DOUBLE)
+        ELSE 0.0
+      END
+    ) AS "bin_count_5_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN CAST("t0"."coarse_count" AS DOUBLE) ELSE 0.0 END) AS "coarse_windows_28d",
+    SUM(CASE WHEN "t0"."age" <= 28 THEN CAST("t0"."active_hours" AS DOUBLE) ELSE 0.0 END) AS "busy_hours"
+  FROM "shares" AS "t0"
+  GROUP BY
+    1
+),
+meters AS (
+  SELECT
+    "t14"."sid",
+    "t14"."meter",
+    "t14"."age",
+    "t14"."quantity_sum",
+    "t14"."quantity_max",
+    (
+      (
+        (
           (
-            4096 - "t0"."age"
-          ) * 1125899906842624
-        ) + (
-          "t0"."seats" % 1125899906842624
+            30 - "t14"."age"
+          ) * 256
+        ) + CAST(FLOOR(
+          (
+            "t14"."last_at_us" - (
+              "t14"."event_day" * 86400000000
+            )
+          ) / (
+            337500000
+          )
+        ) AS BIGINT)
+      ) * 1125899906842624
+    ) + CAST(FLOOR("t14"."last_value") AS BIGINT) AS "gauge"
+  FROM (
+    SELECT
+      *
+    FROM (
+      SELECT
+        "t10"."sid",
+        "t10"."meter",
+        "t10"."quantity_sum",
+        "t10"."quantity_max",
+        "t10"."last_value",
+        "t10"."last_at_us",
+        "t10"."event_day",
+        "t10"."as_of_day" - "t10"."event_day" AS "age"
+      FROM (
+        SELECT
+          "t8"."tenant_id",
+          "t8"."meter",
+          "t8"."event_day",
+          "t8"."arrival_day",
+          "t8"."event_count",
+          "t8"."quantity_sum",
+          "t8"."quantity_max",
+          "t8"."hour_peak",
+          "t8"."last_at_us",
+          "t8"."last_value",
+          "t8"."active_hours",
+          "t8"."window_count",
+          "t8"."share_sum",
+          "t8"."share_peak",
+          "t8"."share_count_0",
+          "t8"."share_count_1",
+          "t8"."share_count_2",
+          "t8"."share_count_3",
+          "t8"."share_count_4",
+          "t8"."share_count_5",
+          "t8"."share_count_6",
+          "t8"."share_count_7",
+          "t8"."share_sum_0",
+          "t8"."share_sum_1",
+          "t8"."share_sum_2",
+          "t8"."share_sum_3",
+          "t8"."share_sum_4",
+          "t8"."share_sum_5",
+          "t8"."share_sum_6",
+          "t8"."share_sum_7",
+          "t8"."coarse_count",
+          "t8"."bucket",
+          "t4"."sid",
+          "t4"."primary_meter",
+          "t4"."as_of_day"
+        FROM (
+          SELECT
+            "t0"."tenant_id",
+            "t0"."meter",
+            "t0"."event_day",
+            "t0"."arrival_day",
+            "t0"."event_count",
+            "t0"."quantity_sum",
+            "t0"."quantity_max",
+            "t0"."hour_peak",
+            "t0"."last_at_us",
+            "t0"."last_value",
+            "t0"."active_hours",
+            "t0"."window_count",
+            "t0"."share_sum",
+            "t0"."share_peak",
+            "t0"."share_count_0",
+            "t0"."share_count_1",
+            "t0"."share_count_2",
+            "t0"."share_count_3",
+            "t0"."share_count_4",
+            "t0"."share_count_5",
+            "t0"."share_count_6",
+            "t0"."share_count_7",
+            "t0"."share_sum_0",
+            "t0"."share_sum_1",
+            "t0"."share_sum_2",
+            "t0"."share_sum_3",
+            "t0"."share_sum_4",
+            "t0"."share_sum_5",
+            "t0"."share_sum_6",
+            "t0"."share_sum_7",
+            "t0"."coarse_count",
+            CAST(FLOOR((
+              "t0"."event_day"
+            ) / (
+              32
+            )) AS BIGINT) AS "bucket"
+          FROM "usage_day" AS "t0"
+          WHERE
+            "t0"."event_day" >= (
+              $first_day - 30
+            )
+            AND "t0"."event_day" <= $last_day
+            AND "t0"."arrival_day" < $last_day
+        ) AS "t8"
+        INNER JOIN "day_bucket" AS "t4"
+          ON "t8"."tenant_id" = "t4"."tenant_id" AND "t8"."bucket" = "t4"."bucket"
+      ) AS "t10"
+      WHERE
+        "t10"."event_day" >= (
+          "t10"."as_of_day" - 30
         )
+        AND "t10"."event_day" <= "t10"."as_of_day"
+        AND "t10"."arrival_day" < "t10"."as_of_day"
+        AND "t10"."meter" IN (
+          'exports',
+          'ai.tokens',
+          'db.reads',
+          'workflows.concurrent',
+          'storage.bytes',
+          'seats.active',
+          'integrations.active'
+        )
+    ) AS "t12"
+    UNION ALL
+    SELECT
+      *
+    FROM (
+      SELECT
+        "t11"."sid",
+        "t11"."meter",
+        "t11"."quantity_sum",
+        "t11"."quantity_max",
+        "t11"."last_value",
+        "t11"."last_at_us",
+        "t11"."event_day",
+        "t11"."arrival_day" - "t11"."event_day" AS "age"
+      FROM (
+        SELECT
+          "t9"."tenant_id",
+          "t9"."meter",
+          "t9"."event_hour",
+          "t9"."arrival_hour",
+          "t9"."event_count",
+          "t9"."quantity_sum",
+          "t9"."quantity_max",
+          "t9"."hour_peak",
+          "t9"."last_at_us",
+          "t9"."last_value",
+          "t9"."active_hours",
+          "t9"."window_count",
+          "t9"."share_sum",
+          "t9"."share_peak",
+          "t9"."share_count_0",
+          "t9"."share_count_1",
+          "t9"."share_count_2",
+          "t9"."share_count_3",
+          "t9"."share_count_4",
+          "t9"."share_count_5",
+          "t9"."share_count_6",
+          "t9"."share_count_7",
+          "t9"."share_sum_0",
+          "t9"."share_sum_1",
+          "t9"."share_sum_2",
+          "t9"."share_sum_3",
+          "t9"."share_sum_4",
+          "t9"."share_sum_5",
+          "t9"."share_sum_6",
+          "t9"."share_sum_7",
+          "t9"."coarse_count",
+          "t9"."arrival_day",
+          "t9"."event_day",
+          "t5"."sid",
+          "t5"."primary_meter",
+          "t5"."as_of_hour"
+        FROM (
+          SELECT
+            "t2"."tenant_id",
+            "t2"."meter",
+            "t2"."event_hour",
+            "t2"."arrival_hour",
+            "t2"."event_count",
+            "t2"."quantity_sum",
+            "t2"."quantity_max",
+            "t2"."hour_peak",
+            "t2"."last_at_us",
+            "t2"."last_value",
+            "t2"."active_hours",
+            "t2"."window_count",
+            "t2"."share_sum",
+            "t2"."share_peak",
+            "t2"."share_count_0",
+            "t2"."share_count_1",
+            "t2"."share_count_2",
+            "t2"."share_count_3",
+            "t2"."share_count_4",
+            "t2"."share_count_5",
+            "t2"."share_count_6",
+            "t2"."share_count_7",
+            "t2"."share_sum_0",
+            "t2"."share_sum_1",
+            "t2"."share_sum_2",
+            "t2"."share_sum_3",
+            "t2"."share_sum_4",
+            "t2"."share_sum_5",
+            "t2"."share_sum_6",
+            "t2"."share_sum_7",
+            "t2"."coarse_count",
+            CAST(FLOOR((
+              "t2"."arrival_hour"
+            ) / (
+              24
+            )) AS BIGINT) AS "arrival_day",
+            CAST(FLOOR((
+              "t2"."event_hour"
+            ) / (
+              24
+            )) AS BIGINT) AS "event_day"
+          FROM "usage_hour" AS "t2"
+          WHERE
+            "t2"."arrival_hour" >= (
+              $first_day * 24
+            )
+            AND "t2"."arrival_hour" < (
+              (
+                $last_day * 24
+              ) + 24
+            )
+        ) AS "t9"
+        INNER JOIN "inside_day" AS "t5"
+          ON "t9"."tenant_id" = "t5"."tenant_id" AND "t9"."arrival_day" = "t5"."arrival_day"
+      ) AS "t11"
+      WHERE
+        "t11"."arrival_hour" < "t11"."as_of_hour"
+        AND "t11"."event_hour" < "t11"."as_of_hour"
+        AND "t11"."event_day" >= (
+          "t11"."arrival_day" - 30
+        )
+        AND "t11"."meter" IN (
+          'exports',
+          'ai.tokens',
+          'db.reads',
+          'workflows.concurrent',
+          'storage.bytes',
+          'seats.active',
+          'integrations.active'
+        )
+    ) AS "t13"
+  ) AS "t14"
+),
+of_meters AS (
+  SELECT
+    "t0"."sid",
+    MAX(
+      CASE
+        WHEN (
+          "t0"."meter" = 'seats.active'
+        ) AND (
+          "t0"."age" <= 28
+        )
+        THEN "t0"."gauge"
         ELSE NULL
       END
     ) AS "seats_newest",
-    SUM(CASE WHEN "t0"."age" <= 7 THEN "t0"."logins" ELSE 0.0 END) AS "logins_of_7d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."logins" ELSE 0.0 END) AS "logins_of_28d",
     MAX(
       CASE
-        WHEN "t0"."age" <= 28
-        THEN (
-          (
-            4096 - "t0"."age"
-          ) * 1125899906842624
-        ) + (
-          "t0"."integrations" % 1125899906842624
+        WHEN (
+          "t0"."meter" = 'integrations.active'
+        ) AND (
+          "t0"."age" <= 28
         )
+        THEN "t0"."gauge"
         ELSE NULL
       END
     ) AS "integrations_newest",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."exports" ELSE 0.0 END) AS "exports_of_28d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."ai_tokens" ELSE 0.0 END) AS "ai_tokens_of_28d",
-    SUM(CASE WHEN "t0"."age" <= 28 THEN "t0"."db_reads" ELSE 0.0 END) AS "db_reads_of_28d",
-    MAX(CASE WHEN "t0"."age" <= 28 THEN "t0"."workflows" ELSE NULL END) AS "workflows_of_28d",
+    SUM(
+      CASE
+        WHEN (
+          "t0"."meter" = 'exports'
+        ) AND (
+          "t0"."age" <= 28
+        )
+        THEN "t0"."quantity_sum"
+        ELSE 0.0
+      END
+    ) AS "exports_of_28d",
+    SUM(
+      CASE
+        WHEN (
+          "t0"."meter" = 'ai.tokens'
+        ) AND (
+          "t0"."age" <= 28
+        )
+        THEN "t0"."quantity_sum"
+        ELSE 0.0
+      END
+    ) AS "ai_tokens_of_28d",
+    SUM(
+      CASE
+        WHEN (
+          "t0"."meter" = 'db.reads'
+        ) AND (
+          "t0"."age" <= 28
+        )
+        THEN "t0"."quantity_sum"
+        ELSE 0.0
+      END
+    ) AS "db_reads_of_28d",
     MAX(
       CASE
-        WHEN "t0"."age" <= 28
-        THEN (
-          (
-            4096 - "t0"."age"
-          ) * 1125899906842624
-        ) + (
-          "t0"."storage" % 1125899906842624
+        WHEN (
+          "t0"."meter" = 'workflows.concurrent'
+        ) AND (
+          "t0"."age" <= 28
         )
+        THEN "t0"."quantity_max"
+        ELSE NULL
+      END
+    ) AS "workflows_of_28d",
+    MAX(
+      CASE
+        WHEN (
+          "t0"."meter" = 'storage.bytes'
+        ) AND (
+          "t0"."age" <= 28
+        )
+        THEN "t0"."gauge"
         ELSE NULL
       END
     ) AS "storage_newest",
     MAX(
       CASE
         WHEN (
-          "t0"."age" >= 21
-        ) AND (
-          "t0"."age" <= 28
+          "t0"."meter" = 'storage.bytes'
         )
-        THEN (
+        AND (
           (
-            4096 - "t0"."age"
-          ) * 1125899906842624
-        ) + (
-          "t0"."storage" % 1125899906842624
+            "t0"."age" >= 21
+          ) AND (
+            "t0"."age" <= 28
+          )
         )
+        THEN "t0"."gauge"
         ELSE NULL
       END
     ) AS "storage_before"
-  FROM "days" AS "t0"
+  FROM "meters" AS "t0"
   GROUP BY
     1
 ),
@@ -1781,117 +2036,121 @@ of_incidents AS (
 ),
 measured AS (
   SELECT
-    "t7"."tenant_id",
-    "t7"."as_of_hour",
-    "t7"."sid",
-    "t7"."as_of_day",
-    "t7"."day_part",
-    "t7"."plan",
-    "t7"."created_hour",
-    "t7"."parent_org",
-    "t7"."segment",
-    "t7"."region",
-    "t7"."renewal_hour",
-    "t7"."base_limit",
-    "t7"."contract_limit",
-    "t7"."window_seconds",
-    "t7"."organisation",
-    "t7"."primary_meter",
-    "t7"."mrr",
-    "t7"."seats",
-    "t7"."rank",
-    "t7"."price",
-    "t8"."demand_7d",
-    "t8"."demand_28d",
-    "t8"."demand_30d",
-    "t8"."demand_prior_week",
-    "t8"."demand_third_week",
-    "t8"."demand_top_day_28d",
-    "t8"."windows_7d",
-    "t8"."windows_28d",
-    "t8"."share_sum_7d",
-    "t8"."share_sum_28d",
-    "t8"."active_days_28",
-    "t8"."bin_sum_1_28d",
-    "t8"."bin_count_1_28d",
-    "t8"."bin_sum_2_28d",
-    "t8"."bin_count_2_28d",
-    "t8"."bin_sum_3_28d",
-    "t8"."bin_count_3_28d",
-    "t8"."bin_sum_4_28d",
-    "t8"."bin_count_4_28d",
-    "t8"."bin_sum_5_28d",
-    "t8"."bin_count_5_28d",
-    "t8"."day_excess_70_28d",
-    "t8"."day_excess_85_28d",
-    "t8"."day_excess_100_28d",
-    "t8"."day_excess_115_28d",
-    "t8"."day_excess_130_28d",
-    "t8"."coarse_windows_28d",
-    "t8"."share_top_7d",
-    "t8"."share_top_28d",
-    "t8"."demand_top_day_7d",
-    "t8"."days_at_top",
-    "t8"."demand_below_top",
-    "t8"."hour_peak_28d",
-    "t8"."hour_peak_1d",
-    "t8"."demand_top_day_1d",
-    "t8"."usual_days",
-    "t8"."usual_hour_peaks",
-    "t8"."usual_demand",
-    "t8"."busy_hours",
-    "t8"."demand_1d",
-    "t8"."demand_moment",
-    "t8"."demand_complete",
-    "t8"."weekday_0",
-    "t8"."weekday_1",
-    "t8"."weekday_2",
-    "t8"."weekday_3",
-    "t8"."weekday_4",
-    "t8"."weekday_5",
-    "t8"."weekday_6",
-    "t8"."blocked_7d",
-    "t8"."blocked_28d",
-    "t8"."blocked_days",
-    "t8"."limit_days",
-    "t8"."active_days_7",
-    "t8"."last_event_us",
-    "t8"."seats_newest",
-    "t8"."logins_of_7d",
-    "t8"."logins_of_28d",
-    "t8"."integrations_newest",
-    "t8"."exports_of_28d",
-    "t8"."ai_tokens_of_28d",
-    "t8"."db_reads_of_28d",
-    "t8"."workflows_of_28d",
-    "t8"."storage_newest",
-    "t8"."storage_before",
-    "t9"."decisions_28d",
-    "t9"."arms_28d",
-    "t9"."tightened_28d",
-    "t9"."arm_newest",
-    "t9"."friction_newest",
-    "t10"."tickets_now_open",
-    "t10"."tickets_of_28d",
-    "t10"."tickets_urgent_of_28d",
-    "t11"."upgrade_count",
-    "t11"."downgrade_count",
-    "t11"."change_newest",
-    "t12"."interventions_of_28d",
-    "t13"."incident_hours_of_28d"
-  FROM "subject" AS "t7"
-  LEFT OUTER JOIN "of_days" AS "t8"
-    ON "t7"."sid" = "t8"."sid"
-  LEFT OUTER JOIN "of_decisions" AS "t9"
-    ON "t7"."sid" = "t9"."sid"
-  LEFT OUTER JOIN "of_tickets" AS "t10"
-    ON "t7"."sid" = "t10"."sid"
-  LEFT OUTER JOIN "of_changes" AS "t11"
-    ON "t7"."sid" = "t11"."sid"
-  LEFT OUTER JOIN "of_interventions" AS "t12"
-    ON "t7"."sid" = "t12"."sid"
-  LEFT OUTER JOIN "of_incidents" AS "t13"
-    ON "t7"."sid" = "t13"."sid"
+    "t9"."tenant_id",
+    "t9"."as_of_hour",
+    "t9"."sid",
+    "t9"."as_of_day",
+    "t9"."day_part",
+    "t9"."plan",
+    "t9"."created_hour",
+    "t9"."parent_org",
+    "t9"."segment",
+    "t9"."region",
+    "t9"."renewal_hour",
+    "t9"."base_limit",
+    "t9"."contract_limit",
+    "t9"."window_seconds",
+    "t9"."organisation",
+    "t9"."primary_meter",
+    "t9"."mrr",
+    "t9"."seats",
+    "t9"."rank",
+    "t9"."price",
+    "t10"."demand_7d",
+    "t10"."demand_28d",
+    "t10"."demand_30d",
+    "t10"."demand_prior_week",
+    "t10"."demand_third_week",
+    "t10"."demand_top_day_28d",
+    "t10"."active_days_28",
+    "t10"."day_excess_70_28d",
+    "t10"."day_excess_85_28d",
+    "t10"."day_excess_100_28d",
+    "t10"."day_excess_115_28d",
+    "t10"."day_excess_130_28d",
+    "t10"."share_top_7d",
+    "t10"."share_top_28d",
+    "t10"."demand_top_day_7d",
+    "t10"."days_at_top",
+    "t10"."demand_below_top",
+    "t10"."hour_peak_28d",
+    "t10"."hour_peak_1d",
+    "t10"."demand_top_day_1d",
+    "t10"."usual_days",
+    "t10"."usual_hour_peaks",
+    "t10"."usual_demand",
+    "t10"."demand_1d",
+    "t10"."demand_moment",
+    "t10"."demand_complete",
+    "t10"."weekday_0",
+    "t10"."weekday_1",
+    "t10"."weekday_2",
+    "t10"."weekday_3",
+    "t10"."weekday_4",
+    "t10"."weekday_5",
+    "t10"."weekday_6",
+    "t10"."blocked_7d",
+    "t10"."blocked_28d",
+    "t10"."blocked_days",
+    "t10"."limit_days",
+    "t10"."active_days_7",
+    "t10"."last_event_us",
+    "t10"."logins_of_7d",
+    "t10"."logins_of_28d",
+    "t11"."windows_7d",
+    "t11"."windows_28d",
+    "t11"."share_sum_7d",
+    "t11"."share_sum_28d",
+    "t11"."bin_sum_1_28d",
+    "t11"."bin_count_1_28d",
+    "t11"."bin_sum_2_28d",
+    "t11"."bin_count_2_28d",
+    "t11"."bin_sum_3_28d",
+    "t11"."bin_count_3_28d",
+    "t11"."bin_sum_4_28d",
+    "t11"."bin_count_4_28d",
+    "t11"."bin_sum_5_28d",
+    "t11"."bin_count_5_28d",
+    "t11"."coarse_windows_28d",
+    "t11"."busy_hours",
+    "t12"."seats_newest",
+    "t12"."integrations_newest",
+    "t12"."exports_of_28d",
+    "t12"."ai_tokens_of_28d",
+    "t12"."db_reads_of_28d",
+    "t12"."workflows_of_28d",
+    "t12"."storage_newest",
+    "t12"."storage_before",
+    "t13"."decisions_28d",
+    "t13"."arms_28d",
+    "t13"."tightened_28d",
+    "t13"."arm_newest",
+    "t13"."friction_newest",
+    "t14"."tickets_now_open",
+    "t14"."tickets_of_28d",
+    "t14"."tickets_urgent_of_28d",
+    "t15"."upgrade_count",
+    "t15"."downgrade_count",
+    "t15"."change_newest",
+    "t16"."interventions_of_28d",
+    "t17"."incident_hours_of_28d"
+  FROM "subject" AS "t9"
+  LEFT OUTER JOIN "of_days" AS "t10"
+    ON "t9"."sid" = "t10"."sid"
+  LEFT OUTER JOIN "of_shares" AS "t11"
+    ON "t9"."sid" = "t11"."sid"
+  LEFT OUTER JOIN "of_meters" AS "t12"
+    ON "t9"."sid" = "t12"."sid"
+  LEFT OUTER JOIN "of_decisions" AS "t13"
+    ON "t9"."sid" = "t13"."sid"
+  LEFT OUTER JOIN "of_tickets" AS "t14"
+    ON "t9"."sid" = "t14"."sid"
+  LEFT OUTER JOIN "of_changes" AS "t15"
+    ON "t9"."sid" = "t15"."sid"
+  LEFT OUTER JOIN "of_interventions" AS "t16"
+    ON "t9"."sid" = "t16"."sid"
+  LEFT OUTER JOIN "of_incidents" AS "t17"
+    ON "t9"."sid" = "t17"."sid"
 ),
 derived_1 AS (
   SELECT
@@ -1910,19 +2169,19 @@ derived_1 AS (
     "t0"."demand_28d",
     "t0"."demand_prior_week",
     "t0"."demand_third_week",
-    "t0"."windows_7d",
-    "t0"."windows_28d",
-    "t0"."share_sum_7d",
-    "t0"."share_sum_28d",
     "t0"."active_days_28",
     "t0"."share_top_7d",
     "t0"."share_top_28d",
     "t0"."demand_top_day_7d",
     "t0"."hour_peak_28d",
-    "t0"."busy_hours",
     "t0"."active_days_7",
     "t0"."logins_of_7d",
     "t0"."logins_of_28d",
+    "t0"."windows_7d",
+    "t0"."windows_28d",
+    "t0"."share_sum_7d",
+    "t0"."share_sum_28d",
+    "t0"."busy_hours",
     "t0"."exports_of_28d",
     "t0"."ai_tokens_of_28d",
     "t0"."db_reads_of_28d",
@@ -2341,11 +2600,11 @@ derived_2 AS (
     "t0"."mrr",
     "t0"."demand_prior_week",
     "t0"."demand_third_week",
+    "t0"."hour_peak_28d",
     "t0"."windows_7d",
     "t0"."windows_28d",
     "t0"."share_sum_7d",
     "t0"."share_sum_28d",
-    "t0"."hour_peak_28d",
     "t0"."day_limit",
     "t0"."blocked_70",
     "t0"."blocked_85",

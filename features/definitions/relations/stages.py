@@ -22,7 +22,11 @@ class Stages:
         if name in self.expressions:
             raise ValueError(f"step {name} exists already")
         self.expressions[name] = expression
-        return ibis.table(expression.schema(), name=name)
+        return self.table(name)
+
+    def table(self, name: str) -> Any:
+        """The step ``name`` as a plain table."""
+        return ibis.table(self.expressions[name].schema(), name=name)
 
     def sql(self, dialect: str) -> str:
         """One statement: every step but the last as a CTE, then the last."""

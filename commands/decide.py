@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,7 +110,7 @@ def _policy(name: str | None, arm: float | None) -> Policy | None:
             raise InvalidInput(
                 "--policy-arm belongs to --policy constant or relax.", field="policy_arm"
             )
-        hundredths = round(arm * 100)
+        hundredths = round(arm * 100) if math.isfinite(arm) else 0
         if not 1 <= hundredths <= 1_000 or abs(arm * 100 - hundredths) > 1e-6:
             raise InvalidInput(
                 f"--policy-arm {arm} is not a multiplier in whole hundredths.",

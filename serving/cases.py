@@ -46,7 +46,8 @@ def usage_of(table: pa.Table, *, spike: SpikeSettings, period_days: int) -> Usag
     """
     scale = period_days / _DEMAND_DAYS
     demand = np.nan_to_num(_numbers(table, "demand_period"), nan=0.0) * scale
-    enough = _numbers(table, "demand_sum_1d") >= spike.minimum
+    # The feature is on a logarithmic scale: ln(1 + demand).
+    enough = _numbers(table, "demand_sum_1d") >= math.log1p(spike.minimum)
     # NaN (no typical day to compare with) compares as False.
     hour = _numbers(table, "spike_hour_ratio") >= spike.hour_ratio
     day = _numbers(table, "spike_day_ratio") >= spike.day_ratio

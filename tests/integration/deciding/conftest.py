@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from features.catalogue import feature_hash, feature_names
 from flyball.economics import Economics
 from flyball.home import Home
 from flyball.instant import DAY_US, HOUR_US, parse_instant
@@ -17,17 +18,19 @@ from flyball.tenant import Account
 from flyball.usage import UsageEvent
 from ledger.records import PlanEntry
 from ledger.sqlite_ledger import SqliteLedger
-from models.signature import create_keypair
+from models.bundle import write_bundle
+from models.current import publish
+from models.signature import create_keypair, load_private_key, load_public_key
 from telemetry.sqlite_store import SqliteEventStore
 from telemetry.store import KnownTenant
+from training.export.draft import Training, draft_bundle
+from training.outcome_model import FittedOutcome, Linear
 
 #: A Wednesday noon; its period began on Monday the 5th.
 NOW_US = parse_instant("2026-01-07T12:00:00Z")
 MONDAY_US = parse_instant("2026-01-05T00:00:00Z")
 CREATED_US = NOW_US - 200 * DAY_US
 TENANTS = tuple(f"ent_{number:02d}" for number in range(12))
-
-Feed = Callable[..., None]
 
 
 def plans() -> list[Plan]:
@@ -105,7 +108,85 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home.root
 
 
+class Kit:
+    """Times, tenants and ways to add to a home."""
+
+    now_us = NOW_US
+    monday_us = MONDAY_US
+    tenants = TENANTS
+    account = staticmethod(account)
+
+    def spike(self, home: Home, tenant: str, at_us: int, quantity: float = 50_000.0) -> None:
+        """A burst of requests, seen as it happens."""
+        feed(home, [usage(tenant, 1, at_us, quantity, at_us)])
+
+
+@pytest.fixture
+def kit() -> Kit:
+    return Kit()
+
+
 @pytest.fixture
 def home(filled: Path, tmp_path: Path) -> Home:
     shutil.copytree(filled, tmp_path / "home")
     return Home(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def made_bundle(tmp_path_factory: pytest.TempPathFactory, filled: Path) -> Path:
+    """A signed bundle whose pooled effects favour 0.85 for everybody."""
+    features = feature_names()
+    linear = Linear(
+        coef=np.full(len(features), 0.01),
+        intercept=-3.0,
+        impute=np.zeros(len(features)),
+        mean=np.zeros(len(features)),
+        scale=np.full(len(features), 10_000.0),
+    )
+    arms = (70, 85, 100, 115, 130)
+    mean = np.zeros((2, 5, 3))
+    mean[:, 1, 0] = 0.02
+    trust = np.ones((2, 5), dtype=np.int64)
+    draft = draft_bundle(
+        Training(
+            version="b1",
+            created_us=MONDAY_US,
+            as_of_us=MONDAY_US,
+            features=features,
+            feature_hash=feature_hash(),
+            factor_groups={"usage": features},
+            outcomes=[
+                FittedOutcome("upgrade", "logistic", 0.05, linear=linear),
+                FittedOutcome("downgrade", "none", 0.01, reason="too few"),
+                FittedOutcome("churn", "logistic", 0.05, linear=linear),
+            ],
+            arms=arms,
+            period_days=7,
+            segments=("smb",),
+            effect_mean=mean,
+            effect_sd=np.full((2, 5, 3), 1e-4),
+            effect_trust=trust,
+            sample=np.zeros((8, len(features))),
+            card="# Card\n",
+        )
+    )
+    directory = tmp_path_factory.mktemp("bundle") / "b1"
+    write_bundle(directory, draft, load_private_key(Home(filled).signing_key))
+    return directory
+
+
+@pytest.fixture
+def trained(home: Home, made_bundle: Path) -> Home:
+    """The home with a published bundle and a running experiment."""
+    publish(made_bundle, home.bundles, load_public_key(home.verify_key), published_us=MONDAY_US)
+    with SqliteLedger(home.ledger) as ledger:
+        ledger.start_experiment(
+            "trial",
+            epsilon=0.05,
+            holdout_share=0.1,
+            author="test",
+            reason="test",
+            now_us=MONDAY_US - DAY_US,
+            secret=b"0123456789abcdef",
+        )
+    return home

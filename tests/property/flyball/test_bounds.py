@@ -86,13 +86,22 @@ def overrides(draw: st.DrawFn) -> Override:
 @st.composite
 def states(draw: st.DrawFn, tenant_id: str = "t1") -> TenantState:
     days = st.integers(-10, 200)
-    rare = st.sampled_from([False, False, False, True])
-    return TenantState(
+    state = TenantState(
         tenant_id=tenant_id,
         organisation=draw(st.sampled_from(["", "org-1", "org-2"])),
         segment=draw(st.sampled_from(["", "smb", "large"])),
         plan="pro",
         limits=tuple(draw(st.lists(limits, min_size=0, max_size=3))),
+        created_us=MONDAY - 300 * DAY_US,
+        features_us=MONDAY + WEEK,
+        override=draw(st.none() | st.none() | overrides()),
+    )
+    # Half of the tenants are calm: any rule would hide what the other bounds do.
+    if draw(st.booleans()):
+        return state
+    rare = st.sampled_from([False, False, False, True])
+    return replace(
+        state,
         created_us=MONDAY - draw(days) * DAY_US,
         renewal_us=draw(st.none() | days.map(lambda d: MONDAY + d * DAY_US)),
         upgraded_us=draw(st.none() | days.map(lambda d: MONDAY - d * DAY_US)),
@@ -100,7 +109,6 @@ def states(draw: st.DrawFn, tenant_id: str = "t1") -> TenantState:
         spike=draw(rare),
         incident=draw(rare),
         urgent_ticket=draw(rare),
-        override=draw(st.none() | st.none() | overrides()),
         overdraft_periods=draw(st.integers(0, 8)),
     )
 
@@ -336,6 +344,37 @@ def test_a_chosen_arm_is_taken_where_it_is_offered_and_limited_where_not() -> No
     spiking = decide_tenant(this, Case(state=state), budgets(this))
     assert spiking.arm == NEUTRAL
     assert spiking.reasons == ("override_choose", "override_limited", "spike")
+
+
+@pytest.mark.parametrize(("base", "contract"), [(1000, 851), (1000, 1000), (3, 3), (7, 6)])
+def test_an_arm_below_a_contract_is_left_out_and_not_clipped(base: int, contract: int) -> None:
+    """Also where it is not the primary meter's contract, and where rounding up decides."""
+    strict = Limit(base=base, contract=contract)
+    for limits_in_force in ((strict,), (PLAIN.limits[0], strict)):
+        this = constant(70)
+        case = Case(state=replace(PLAIN, limits=limits_in_force), previous=earlier(85))
+        expected = 85 if effective_limit(base, 85) >= contract else 100
+        if len(limits_in_force) == 1 and effective_limit(base, 85) == base:
+            expected = 100  # the two arms are one
+        assert decide_tenant(this, case, budgets(this)).arm == expected
+
+
+def test_a_raised_contract_ends_friction_at_once() -> None:
+    first = decide_tenant(constant(85), Case(state=PLAIN), budgets(constant(85)))
+    raised = replace(PLAIN, limits=(Limit(base=1000, contract=900),))
+    tuesday = constant(85, as_of_us=MONDAY + DAY_US)
+    decision = decide_tenant(tuesday, Case(state=raised, previous=first), budgets(tuesday))
+    assert (decision.arm, decision.served_arm, decision.contract_limit) == (85, 100, 900)
+    assert decision.reasons[0] == "contract_limit"
+
+
+def test_a_person_outranks_the_tenants_own_overdraft_budget_but_an_exemption_does_not() -> None:
+    this = constant(115)
+    spent = replace(PLAIN, overdraft_periods=13)
+    picked = Case(state=replace(spent, override=chosen(115)))
+    assert decide_tenant(this, picked, budgets(this)).arm == 115
+    exempt = Case(state=replace(spent, override=chosen(None, kind=OverrideKind.EXEMPT)))
+    assert decide_tenant(this, exempt, budgets(this)).arm == 100
 
 
 def test_an_override_that_is_over_changes_nothing() -> None:

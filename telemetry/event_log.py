@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from flyball.usage import UsageEvent
@@ -24,9 +26,16 @@ FROM pending WHERE name = ? AND source = ? AND event_id = ?"""
 class OpenLog:
     """The log inside one write transaction: sequence numbers commit in the order they are given."""
 
-    def __init__(self, connection: Any, *, origin: str = "live") -> None:
+    def __init__(
+        self,
+        connection: Any,
+        *,
+        origin: str = "live",
+        imported: Mapping[tuple[str, str, str], UsageEvent] = MappingProxyType({}),
+    ) -> None:
         self._connection = connection
         self._origin = origin
+        self._imported = imported
         self._execute = connection.cursor().execute
         self._sequence = next(
             iter(self._execute("SELECT value FROM state WHERE name = 'sequence'"))
@@ -40,11 +49,17 @@ class OpenLog:
         if event.time_us < tenant.created_us:
             return Outcome.BEFORE_ACCOUNT
         row = row_of(tenant.tenant_id, event)
+        known = self._imported.get(row[:3])
+        if known is not None:
+            return self._repeated(known, event, row)
         self._execute(_INSERT, (*row, self._sequence + 1))
         if self._connection.changes() == 1:
             self._sequence += 1
             return Outcome.ACCEPTED
         kept = event_of(next(iter(self._execute(_FIND, row[:3]))))
+        return self._repeated(kept, event, row)
+
+    def _repeated(self, kept: UsageEvent, event: UsageEvent, row: EventRow) -> Outcome:
         if same_content(kept, event):
             return Outcome.DUPLICATE
         self.keep_conflict(row)

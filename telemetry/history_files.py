@@ -18,6 +18,9 @@ from telemetry.parquet_file import parquet_relation
 #: Columns of a history file, in order. ``key`` is a hash of the identity, for fast look-ups.
 COLUMNS = "tenant_id, source, event_id, time_us, arrived_us, meter, quantity, endpoint, key"
 
+#: An identity given again within this many days of its first event is always recognised.
+IDENTITY_DAYS = 35
+
 EMPTY = """SELECT ''::VARCHAR AS tenant_id, ''::VARCHAR AS source, ''::VARCHAR AS event_id,
 0::BIGINT AS time_us, 0::BIGINT AS arrived_us, ''::VARCHAR AS meter, 0::DOUBLE AS quantity,
 ''::VARCHAR AS endpoint, 0::UBIGINT AS key WHERE false"""

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from telemetry.database import storage_errors
 
 _ROW_GROUP = 122_880
@@ -25,6 +23,9 @@ def write_parquet(table: Any, path: Path, **options: Any) -> None:
     StorageError
         Or the subclass that fits; nothing is left at ``path``.
     """
+    # Loaded here: servers that only name files do without it.
+    import pyarrow.parquet as pq
+
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{os.getpid()}.draft")

@@ -8,10 +8,12 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from flyball.home import Home
 from flyball.meter import Meter
 from flyball.usage import UsageEvent
 from telemetry.database import open_database, storage_errors, transaction
 from telemetry.event_log import OpenLog, Placed, event_of
+from telemetry.imported_events import ImportedEvents
 from telemetry.meter_table import read_meters, write_meters
 from telemetry.store import Changes, KnownTenant, Outcome, Receipt, Resolve
 from telemetry.writer import GroupCommit
@@ -26,7 +28,7 @@ class SqliteEventStore:
     Parameters
     ----------
     path:
-        The SQLite file; created if missing.
+        The SQLite file, ``events.sqlite`` of a home; created if missing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,6 +36,8 @@ class SqliteEventStore:
         self._writing = open_database(path)
         self._reading = open_database(path)
         self._read_lock = threading.Lock()
+        self._imported = ImportedEvents(Home(path.parent))
+        self._imported_at_release = ImportedEvents(Home(path.parent))
         self._writer: GroupCommit[Sequence[Placed], Receipt] = GroupCommit(
             self._commit, name="event-log-writer"
         )
@@ -117,7 +121,8 @@ class SqliteEventStore:
 
     def _commit(self, batches: Sequence[Sequence[Placed]]) -> list[Receipt]:
         with storage_errors(self._path), transaction(self._writing):
-            log = OpenLog(self._writing)
+            placed = [(t.tenant_id, event) for batch in batches for event, t in batch if t]
+            log = OpenLog(self._writing, imported=self._imported.find(self._writing, placed))
             receipts = [Receipt(tuple(map(log.take, batch))) for batch in batches]
             log.finish()
         return receipts
@@ -128,8 +133,12 @@ class SqliteEventStore:
         while True:
             with self._read_lock, storage_errors(self._path), transaction(connection):
                 rows = list(connection.execute(_PENDING_OF, (name, _RELEASE_CHUNK)))
-                log = OpenLog(connection)
-                outcomes += [log.take((event_of(row), tenant)) for row in rows]
+                events = [event_of(row) for row in rows]
+                found = self._imported_at_release.find(
+                    connection, [(tenant.tenant_id, event) for event in events]
+                )
+                log = OpenLog(connection, imported=found)
+                outcomes += [log.take((event, tenant)) for event in events]
                 connection.executemany(
                     "DELETE FROM pending WHERE name = ? AND source = ? AND event_id = ?",
                     [row[:3] for row in rows],

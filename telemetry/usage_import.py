@@ -22,7 +22,13 @@ from telemetry.bad_line import BadLine
 from telemetry.database import open_database, storage_errors
 from telemetry.event_log import OpenLog
 from telemetry.file_lock import directory_lock
-from telemetry.history_files import HistoryFile, identity_relation, list_files, sweep
+from telemetry.history_files import (
+    IDENTITY_DAYS,
+    HistoryFile,
+    identity_relation,
+    list_files,
+    sweep,
+)
 from telemetry.history_writer import HistoryWriter
 from telemetry.meter_table import read_meters
 from telemetry.parquet_file import quoted
@@ -36,9 +42,6 @@ from telemetry.usage_source import Block, read_file, unreadable
 
 #: Staged rows that are told apart and committed together.
 CHUNK_ROWS = 2_000_000
-
-#: An identity given again within this many days of its first event is recognised in bulk imports.
-IDENTITY_DAYS = 35
 
 #: Schema of the names that usage may use: tenant ids and aliases.
 NAME_SCHEMA = pa.schema(

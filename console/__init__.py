@@ -1,0 +1,1 @@
+"""Pages for customer success: review, override, follow up. Nothing is built here yet."""

@@ -1,0 +1,1 @@
+"""The words and rules of Flyball: standard library only, no I/O."""

@@ -1,0 +1,1 @@
+"""Deciding continuously and answering at gateway speed."""

@@ -1,0 +1,1 @@
+"""Usage in: wire records to durable, deduplicated events, sealed history and tiles."""

@@ -1,0 +1,1 @@
+"""Learning: dataset, fits, gates, registry, and the bundle that serving trusts."""

@@ -13,6 +13,9 @@ from typing import Any
 SHARE_EDGES = (0.70, 0.85, 1.00, 1.15, 1.30, 1.60, 2.00)
 SHARE_BINS = len(SHARE_EDGES) + 1
 
+#: Event days before the as-of day that features read of usage (a monthly allowance).
+LOOKBACK_DAYS = 30
+
 
 def _usage(unit: str) -> dict[str, str]:
     columns = {

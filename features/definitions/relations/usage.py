@@ -16,9 +16,8 @@ import ibis
 from features.definitions.portable import largest, packed, total
 from features.definitions.relations.stages import Stages
 from features.definitions.relations.tables import first_day, last_day, table
+from features.inputs import LOOKBACK_DAYS
 
-#: The widest window in days (a monthly allowance); event days D-30 ... D are read.
-WINDOW_DAYS = 30
 #: Two buckets hold a window: that of the as-of day and the one before.
 BUCKET_DAYS = 32
 
@@ -58,7 +57,7 @@ def _closed(stages: Stages, keep: Condition, columns: tuple[str, ...]) -> Any:
     """Arrivals of days before the as-of day."""
     tiles = table("usage_day").filter(
         lambda row: (
-            (row.event_day >= first_day() - WINDOW_DAYS)
+            (row.event_day >= first_day() - LOOKBACK_DAYS)
             & (row.event_day <= last_day())
             & (row.arrival_day < last_day())
         )
@@ -66,7 +65,7 @@ def _closed(stages: Stages, keep: Condition, columns: tuple[str, ...]) -> Any:
     tiles = tiles.mutate(bucket=tiles.event_day // BUCKET_DAYS)
     met = tiles.join(stages.table("day_bucket"), ["tenant_id", "bucket"]).filter(
         lambda row: (
-            (row.event_day >= row.as_of_day - WINDOW_DAYS)
+            (row.event_day >= row.as_of_day - LOOKBACK_DAYS)
             & (row.event_day <= row.as_of_day)
             & (row.arrival_day < row.as_of_day)
         ),
@@ -87,7 +86,7 @@ def _today(stages: Stages, keep: Condition, columns: tuple[str, ...]) -> Any:
         lambda row: (
             (row.arrival_hour < row.as_of_hour)
             & (row.event_hour < row.as_of_hour)
-            & (row.event_day >= row.arrival_day - WINDOW_DAYS)
+            & (row.event_day >= row.arrival_day - LOOKBACK_DAYS)
         ),
         keep,
     )
@@ -113,7 +112,7 @@ def meters(subject: Any, stages: Stages) -> Any:
     """
     columns = ("meter", "quantity_sum", "quantity_max", "last_value", "last_at_us", "event_day")
     rows = _arrived(stages, lambda row: row.meter.isin(OTHER_METERS), *columns)
-    gauge = packed(rows.last_value, rows.last_at_us, rows.event_day, WINDOW_DAYS - rows.age)
+    gauge = packed(rows.last_value, rows.last_at_us, rows.event_day, LOOKBACK_DAYS - rows.age)
     return rows.select("sid", "meter", "age", "quantity_sum", "quantity_max", gauge=gauge)
 
 

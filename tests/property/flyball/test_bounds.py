@@ -351,8 +351,8 @@ def test_an_arm_below_a_contract_is_left_out_and_not_clipped(base: int, contract
     """Also where it is not the primary meter's contract, and where rounding up decides."""
     strict = Limit(base=base, contract=contract)
     for limits_in_force in ((strict,), (PLAIN.limits[0], strict)):
-        this = constant(70)
-        case = Case(state=replace(PLAIN, limits=limits_in_force), previous=earlier(85))
+        this = constant(85)
+        case = Case(state=replace(PLAIN, limits=limits_in_force))
         expected = 85 if effective_limit(base, 85) >= contract else 100
         if len(limits_in_force) == 1 and effective_limit(base, 85) == base:
             expected = 100  # the two arms are one

@@ -21,6 +21,7 @@ from commands.narrator import Narrator
 from flyball.errors import HomeInUse, Refused
 from flyball.home import Home
 from flyball.instant import format_instant, period_start
+from models.current import read_current
 
 _MARK = "demo.json"
 _HOST = "127.0.0.1"
@@ -91,11 +92,12 @@ class Demo:
         monday = format_instant(period_start(end_hour * _HOUR_S * 1_000_000, 7))
         with self._narrator.step("Import usage, accounts and past decisions"):
             self._flyball("import", str(self._history))
-        with self._narrator.step("Build features, train, evaluate, gate"):
+        with self._narrator.step("Build features, train, evaluate, gate, promote"):
             self._flyball("train")
-        with self._narrator.step("Promote the champion and publish its bundle"):
-            self._flyball("promote")
+        with self._narrator.step("Publish the champion's bundle"):
             self._flyball("publish", "--once")
+        if read_current(self._home.bundles) is None:
+            self._narrator.say("    No champion yet (see above): every decision stays at 1.")
         with self._narrator.step("Start an experiment, so that effects stay measurable"):
             why = ("--reason", "the demo explores from the start", "--author", "demo")
             self._flyball("experiment", "start", "demo", "--at", monday, *why)

@@ -62,7 +62,7 @@ def _history(argv: list[str]) -> int:
     began = time.perf_counter()
 
     def progress(done: int, total: int) -> None:
-        if not asked.quiet:
+        if not asked.quiet and (sys.stderr.isatty() or done == total):
             _say(f"\rsimulated week {done} of {total}")
 
     setup = Setup(tenants=asked.tenants, weeks=asked.weeks, seed=asked.seed, family=asked.family)

@@ -12,7 +12,6 @@ NEUTRAL = 100
 STEP = 15
 
 _INDEX = {arm: i for i, arm in enumerate(ARMS)}
-_NEUTRAL_WEIGHT = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +48,8 @@ def offered_arms(
 
 
 def draw(allowed: NDArray[np.bool_], uniform: NDArray[np.float64]) -> Draw:
-    """One arm a row: 100 twice as likely as each other arm offered."""
+    """One arm a row, each offered one equally likely."""
     weight = allowed.astype(np.float64)
-    weight[:, _INDEX[NEUTRAL]] *= _NEUTRAL_WEIGHT
     # Rounded as logged: what the learner reads is exactly what was drawn from.
     share = np.round(weight / weight.sum(axis=1, keepdims=True), 6)
     share[:, _INDEX[NEUTRAL]] += 1.0 - share.sum(axis=1)

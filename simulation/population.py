@@ -86,7 +86,7 @@ def populate(seed: int, total: int, first_week: int, weeks: int, spare_weeks: in
     intent, fragility = z[:, 0], z[:, 1]
     dependence = 0.5 * z[:, 2] + 0.5 * intent + 0.7 * z[:, 3]
     plan = np.searchsorted([0.45, 0.75, 0.93], u[:, 0]).astype(np.int64)
-    crowd = np.searchsorted([0.40, 0.72], u[:, 1])
+    crowd = np.searchsorted([0.28, 0.58], u[:, 1])
     usual = np.array([0.22, 0.55, 0.92])[crowd] * np.exp(
         np.array([0.5, 0.3, 0.22])[crowd] * z[:, 4]
     )

@@ -55,10 +55,10 @@ def _sigmoid(x: Floats) -> Floats:
 
 def _natural(s: Situation) -> Floats:
     """Rates per week that no throttle changes: upgrade, downgrade, churn."""
-    upgrade = -6.0 + 2.2 * np.tanh(1.4 * (s.pressure - 0.5)) + 0.45 * s.intent + 14 * s.momentum
+    upgrade = -5.9 + 2.3 * np.tanh(1.4 * (s.pressure - 0.5)) + 0.45 * s.intent + 14 * s.momentum
     upgrade += np.where(s.tenure_weeks < 6, -1.0, 0.0)
-    downgrade = -5.8 - 0.8 * s.health - 1.6 * np.tanh(2.0 * (s.pressure - 0.35)) - 0.2 * s.intent
-    churn = -6.1 - 1.0 * s.health + 0.45 * s.fragility + 0.5 * np.minimum(s.open_tickets, 3)
+    downgrade = -5.3 - 0.8 * s.health - 1.6 * np.tanh(2.0 * (s.pressure - 0.35)) - 0.2 * s.intent
+    churn = -5.85 - 1.0 * s.health + 0.45 * s.fragility + 0.5 * np.minimum(s.open_tickets, 3)
     churn += np.where(s.tenure_weeks < 26, 0.4, 0.0) - 10 * s.momentum - 0.4 * s.helped
     churn += np.where(s.term_contract, -1.0, 0.0) + np.where(s.renewal_due, 3.2, 0.0)
     rates: Floats = np.exp(np.stack([upgrade, downgrade, churn], axis=1))
@@ -73,7 +73,7 @@ def smooth(s: Situation, felt: Floats) -> Floats:
     pain = 1.0 - np.exp(-felt / 0.08)
     willing = _sigmoid(0.4 + 1.3 * (s.dependence + s.intent) + 12 * s.momentum)
     brittle = _sigmoid(-0.3 + 1.6 * s.fragility - 0.5 * s.dependence - 0.5 * s.health)
-    rates[:, UPGRADE] *= np.exp(1.7 * pain * willing)
+    rates[:, UPGRADE] *= np.exp(2.2 * pain * willing)
     rates[:, CHURN] *= np.exp(1.8 * pain * brittle)
     return rates
 
@@ -82,7 +82,7 @@ def habit(s: Situation, felt: Floats) -> Floats:
     """Friction never helps: blocked share piles up over weeks and raises churn."""
     rates = _natural(s)
     gathered = felt + s.grievance
-    rates[:, CHURN] *= 1.0 + 3.5 * gathered / (gathered + 0.15) * _sigmoid(s.fragility + 0.5)
+    rates[:, CHURN] *= 1.0 + 6.0 * gathered / (gathered + 0.15) * _sigmoid(s.fragility + 0.5)
     return rates
 
 

@@ -106,6 +106,8 @@ def publish(
 ) -> Pointer:
     """Verify and try the bundle in ``source``, copy it, move the pointer, drop old copies.
 
+    ``rollback`` allows going back to an older one; the pointer says so only if it did.
+
     Publishing what is current already changes nothing. ``keep`` counts the current one (≥ 1).
 
     Raises
@@ -134,7 +136,8 @@ def publish(
             version=bundle.version,
             created_us=made,
             published_us=published_us,
-            rollback=rollback,
+            # Allowing to go back is not going back: followers accept an older one only if it was.
+            rollback=rollback and now is not None and made < now.created_us,
         )
         _replace(bundles / POINTER_FILE, msgspec.json.encode(pointer) + b"\n")
         _prune(bundles, pointer.version, keep)

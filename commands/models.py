@@ -36,13 +36,14 @@ def command(home: Home, *, as_json: bool) -> None:
 
 
 def _print(versions: list[RegisteredVersion]) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table()
+    table = Table(box=SIMPLE_HEAD)
     for name in ("version", "alias", "gates", "bundle", "registered", "features", "failed"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=name != "failed")
     for each in versions:
         table.add_row(
             str(each.version),
@@ -53,7 +54,10 @@ def _print(versions: list[RegisteredVersion]) -> None:
             each.feature_hash,
             Text(", ".join(each.failed_gates)),
         )
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:  # a pipe should not cut names off
+        console.width = 160
+    console.print(table)
 
 
 def _plain(each: RegisteredVersion) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -15,16 +16,17 @@ from training.gate import GateTable, Verdict
 from training.outcome_model import OUTCOMES
 from training.run import TrainingResult
 
-_STYLE = {
-    Verdict.PASSED: "green",
-    Verdict.FAILED: "bold red",
-    Verdict.NOT_APPLICABLE: "dim",
-}
+_STYLE = {Verdict.PASSED: "green", Verdict.FAILED: "bold red"}
+
+#: Width when nobody looks: a log or a pipe should not cut names off.
+_PIPE_WIDTH = 140
 
 
 def print_result(dataset: Dataset, result: TrainingResult) -> None:
     """Print everything that a person wants to see before trusting a version."""
     console = Console()
+    if not console.is_terminal:
+        console.width = _PIPE_WIDTH
     dropped = ", ".join(f"{count:,} {why}" for why, count in sorted(dataset.dropped.items()))
     console.print(
         f"version {result.version} ({result.bundle_version}): {len(dataset):,} {dataset.kind} "
@@ -39,7 +41,9 @@ def print_result(dataset: Dataset, result: TrainingResult) -> None:
 
 
 def _metrics(result: TrainingResult) -> Table:
-    table = Table(title="Risk models on organisations and weeks they have not seen")
+    table = Table(
+        title="Risk models on organisations and weeks they have not seen", box=SIMPLE_HEAD
+    )
     for name in ("outcome", "model", "rows", "events", "AUC", "log-loss", "base rate's", "slope"):
         table.add_column(name, justify="left" if name in {"outcome", "model"} else "right")
     for model in result.models:
@@ -58,7 +62,9 @@ def _metrics(result: TrainingResult) -> Table:
 
 
 def _effects(effects: ArmEffects) -> Table:
-    table = Table(title="Arm effects against 100, percentage points a period (± SD)")
+    table = Table(
+        title="Arm effects against 100, percentage points a period (± SD)", box=SIMPLE_HEAD
+    )
     for name in ("segment", "arm", *OUTCOMES):
         table.add_column(name, justify="left" if name == "segment" else "right")
     for row, segment in enumerate((*effects.segments, "any other")):
@@ -72,17 +78,28 @@ def _effects(effects: ArmEffects) -> Table:
 
 
 def _gates(gates: GateTable) -> Table:
-    table = Table(title=f"Gates: {gates.status}")
+    """Gates that spoke, one a row; the others by reason, because a young install has many."""
+    table = Table(title=f"Gates: {gates.status}", box=SIMPLE_HEAD)
     for name in ("gate", "verdict", "figure", "threshold", "what had to hold"):
-        table.add_column(name, justify="right" if name in {"figure", "threshold"} else "left")
+        right = name in {"figure", "threshold"}
+        table.add_column(
+            name, justify="right" if right else "left", no_wrap=name != "what had to hold"
+        )
+    silent: dict[str, list[str]] = {}
     for gate in gates.gates:
+        if gate.verdict is Verdict.NOT_APPLICABLE:
+            silent.setdefault(gate.reason, []).append(gate.name)
+            continue
         table.add_row(
             Text(gate.name),
-            Text(gate.verdict.value.replace("_", " "), style=_STYLE[gate.verdict]),
+            Text(gate.verdict.value, style=_STYLE[gate.verdict]),
             _number(gate.figure, 4),
             _number(gate.threshold, 4),
-            Text(gate.rule or gate.reason),
+            Text(gate.rule),
         )
+    for reason, names in silent.items():
+        what = names[0] if len(names) == 1 else f"{len(names)} gates"
+        table.add_row(Text(what), Text("not applicable", style="dim"), "-", "-", Text(reason))
     return table
 
 

@@ -21,13 +21,15 @@ from training.outcome import OUTCOMES
 class Trials:
     """The analysed rows of a dataset as arrays of n rows.
 
-    ``arm`` [n] is a column of ``offered`` [n, A] (propensities, 0: not offered); ``happened``
-    [n, 3]; ``segment`` and ``cluster`` and ``draw`` [n] are codes (``draw``: rows that share one
-    random draw, that is organisation and period); ``segments`` names the codes; ``arms`` the grid.
+    ``arm`` [n] is a column of ``offered`` [n, A] (propensities, 0: not offered) and of ``dose``
+    [n, A] (NaN: unknown); ``happened`` [n, 3]; ``segment``, ``cluster`` and ``draw`` [n] are codes
+    (``draw``: rows that share one random draw, that is organisation and period); ``segments`` names
+    the codes; ``arms`` is the grid.
     """
 
     arm: Ints
     offered: Floats
+    dose: Floats
     happened: Floats
     segment: Ints
     cluster: Ints
@@ -80,6 +82,7 @@ def trials_of(dataset: Dataset) -> Trials:
     return Trials(
         arm=column[keep],
         offered=offered[keep],
+        dose=dose[keep],
         happened=np.column_stack([kept.outcome(o) for o in OUTCOMES]).astype(np.float64),
         segment=segment,
         cluster=cluster,

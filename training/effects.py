@@ -1,9 +1,9 @@
 """What arms cause: the estimator interface, and the first estimator behind it.
 
-``ArmMeans`` compares assigned arms with m = 1 by inverse propensities, per segment, shrunk towards
-the pooled contrast, which is itself shrunk towards nothing. Where a randomisation test finds
-nothing, the effect is exactly 0 and keeps its uncertainty; where there is too little evidence to
-test, there is no effect at all (trust none), which is not the same.
+``ArmMeans`` compares assigned arms with m = 1 by inverse propensities and shrinks the arms towards
+one line over dose, and segments towards the pool. Where a randomisation test finds nothing, the
+effect is exactly 0 and keeps its uncertainty; where there is too little evidence to test, there is
+no effect at all (trust none), which is not the same.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import numpy as np
 from training.contrast import Contrast, Trials, contrasts, kish, trials_of
 from training.dataset import Dataset, Floats, Ints
 from training.outcome import OUTCOMES, Outcome
-from training.randomisation import Verdicts, randomisation_test
+from training.randomisation import REDRAWS, Verdicts, randomisation_test
+from training.slope import Slope, mean_doses, slopes
 
 TRUST_NONE, TRUST_POOLED, TRUST_SEGMENT = 0, 1, 2
 
@@ -71,7 +72,7 @@ class ArmMeans:
     """
 
     seed: int = 7
-    redraws: int = 199
+    redraws: int = REDRAWS
 
     def fit(self, dataset: Dataset, segments: tuple[str, ...]) -> ArmEffects:
         """Estimate effects of every arm of ``dataset`` per segment of ``segments``."""
@@ -141,17 +142,21 @@ def _estimate(
     base = no_effects(trials.arms, segments, "insufficient evidence: too few rows of any arm")
     if not usable:
         return base
-    for outcome in range(len(OUTCOMES)):
+    lines, doses = slopes(trials, everyone), mean_doses(trials, everyone)[usable]
+    for outcome, line in enumerate(lines):
         opened = bool(verdicts.pooled[outcome] <= SIGNIFICANCE)
-        mean, sd = _towards_nothing([pooled[arm][outcome] for arm in usable], opened)
-        base.mean[:, usable, outcome], base.sd[:, usable, outcome] = mean, sd
+        mean, sd = _towards_line([pooled[arm][outcome] for arm in usable], line, doses)
+        base.mean[:, usable, outcome] = mean if opened else 0.0
+        # A closed block keeps its uncertainty: not found is not known to be absent.
+        base.sd[:, usable, outcome] = sd
     base.trust[:, usable] = TRUST_POOLED
-    _segments(trials, base, usable, verdicts)
+    _segments(trials, base, usable, verdicts, lines)
     for index, outcome in enumerate(OUTCOMES):
         evidence[f"p_pooled_{outcome.name.lower()}"] = float(verdicts.pooled[index])
         evidence[f"p_segment_{outcome.name.lower()}"] = float(verdicts.segment[index])
+        evidence[f"slope_{outcome.name.lower()}"] = lines[index].value
     return ArmEffects(
-        mean=base.mean,
+        mean=np.clip(base.mean, -1.0, 1.0),
         sd=base.sd,
         trust=base.trust,
         arms=trials.arms,
@@ -161,59 +166,68 @@ def _estimate(
     )
 
 
-def _towards_nothing(each: list[Contrast], opened: bool) -> tuple[Floats, Floats]:
-    """Posterior mean and SD per arm under N(0, τ²), τ² by moments over the arms of one outcome.
+def _towards_line(each: list[Contrast], line: Slope, doses: Floats) -> tuple[Floats, Floats]:
+    """Posterior mean and SD per arm: arm means shrunk towards slope times mean dose.
 
-    A closed block has mean 0 and keeps the sampling error: not found is not known to be absent.
+    Empirical Bayes around a regression line (Efron and Morris 1975): how far arms really are from
+    the line is estimated by moments; where they are no further than chance, the line is all.
     """
     difference = np.asarray([c.difference for c in each])
     variance = np.asarray([c.error**2 for c in each])
-    if not opened:
-        return np.zeros(len(each)), np.sqrt(variance)
-    spread = max(0.0, float((difference**2 - variance).mean()))
+    if not np.isfinite(line.error):
+        return difference, np.sqrt(variance)
+    drawn = line.value * doses
+    spread = max(0.0, float(((difference - drawn) ** 2 - variance).mean()))
     keep = spread / (spread + variance)
-    # The weight is itself estimated from a handful of arms: the SD stays that of the sample.
-    return keep * difference, np.sqrt(variance)
+    sd = np.sqrt(keep * variance + ((1.0 - keep) * line.error * doses) ** 2)
+    return drawn + keep * (difference - drawn), sd
 
 
-def _segments(trials: Trials, effects: ArmEffects, usable: list[int], verdicts: Verdicts) -> None:
-    """Replace pooled rows by segment rows for outcomes whose segments differ."""
-    open_outcomes = np.flatnonzero(verdicts.segment <= SIGNIFICANCE)
-    if not len(open_outcomes):
-        return
-    codes = {name: code for code, name in enumerate(trials.segments)}
-    present = [(row, codes[name]) for row, name in enumerate(effects.segments) if name in codes]
-    for arm in usable:
-        found = [(row, contrasts(trials, arm, trials.segment == code)) for row, code in present]
-        for outcome in open_outcomes:
-            own = [
-                (row, each[outcome])
-                for row, each in found
-                if each[outcome].events >= MIN_SEGMENT_EVENTS
-            ]
-            _towards_pooled(effects, arm, int(outcome), own)
-
-
-def _towards_pooled(
-    effects: ArmEffects, arm: int, outcome: int, own: list[tuple[int, Contrast]]
+def _segments(
+    trials: Trials,
+    effects: ArmEffects,
+    usable: list[int],
+    verdicts: Verdicts,
+    pooled: list[Slope],
 ) -> None:
-    """Shrink each segment towards the pooled effect; τ² by DerSimonian and Laird (1986)."""
-    if len(own) < 2:
+    """Move the rows of segments whose slopes differ, for outcomes where the test says they do."""
+    opened = np.flatnonzero(verdicts.segment <= SIGNIFICANCE)
+    codes = {name: code for code, name in enumerate(trials.segments)}
+    rows = [(row, codes[name]) for row, name in enumerate(effects.segments) if name in codes]
+    if not len(opened) or len(rows) < 2:
         return
-    difference = np.asarray([c.difference for _, c in own])
-    precision = np.asarray([c.error**-2 for _, c in own])
-    centre = float((precision * difference).sum() / precision.sum())
-    excess = float((precision * (difference - centre) ** 2).sum()) - (len(own) - 1)
+    own = [(row, trials.segment == code) for row, code in rows]
+    lines = [slopes(trials, members) for _, members in own]
+    for outcome in map(int, opened):
+        kept = [
+            (row, members, each[outcome])
+            for (row, members), each in zip(own, lines, strict=True)
+            if each[outcome].events >= MIN_SEGMENT_EVENTS and np.isfinite(each[outcome].error)
+        ]
+        apart = _towards_pooled([line for _, _, line in kept], pooled[outcome])
+        for (row, members, _), (delta, error) in zip(kept, apart, strict=True):
+            doses = mean_doses(trials, members)[usable]
+            effects.mean[row, usable, outcome] += delta * doses
+            sd = np.hypot(effects.sd[row, usable, outcome], error * doses)
+            effects.sd[row, usable, outcome] = sd
+            effects.trust[row, usable] = TRUST_SEGMENT
+
+
+def _towards_pooled(own: list[Slope], pooled: Slope) -> list[tuple[float, float]]:
+    """How far each segment's slope is from the pooled one, shrunk, with its error.
+
+    The variance between segments is estimated by moments (DerSimonian and Laird 1986).
+    """
+    value = np.asarray([line.value for line in own])
+    precision = np.asarray([line.error**-2 for line in own])
+    if len(own) < 2:
+        return [(0.0, 0.0)] * len(own)
+    excess = float((precision * (value - pooled.value) ** 2).sum()) - (len(own) - 1)
     scale = float(precision.sum() - (precision**2).sum() / precision.sum())
     spread = max(0.0, excess / scale) if scale > 0 else 0.0
-    if spread == 0.0:
-        return
     keep = spread / (spread + 1.0 / precision)
-    pooled_mean, pooled_sd = effects.mean[-1, arm, outcome], effects.sd[-1, arm, outcome]
-    for (row, _), share, seen, weight in zip(own, keep, difference, precision, strict=True):
-        effects.mean[row, arm, outcome] = pooled_mean + share * (seen - centre)
-        effects.sd[row, arm, outcome] = np.sqrt(share / weight + (1.0 - share) ** 2 * pooled_sd**2)
-        effects.trust[row, arm] = TRUST_SEGMENT
+    moved = keep * (value - pooled.value)
+    return list(zip(moved.tolist(), np.sqrt(keep / precision).tolist(), strict=True))
 
 
 def _sentence(trials: Trials, usable: list[int], verdicts: Verdicts) -> str:

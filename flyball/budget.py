@@ -155,8 +155,18 @@ class Budgets:
             self._spend(requests, unit_cost_minor)
         self._held.add(tenant_id)
 
-    def hold(self, decision: Decision, segment: str, unit_cost_minor: float = 0.0) -> None:
-        """Count what a decision made earlier in this period has reserved; once for each tenant."""
+    def hold(
+        self,
+        decision: Decision,
+        segment: str,
+        unit_cost_minor: float = 0.0,
+        *,
+        outlook: Outlook | None = None,
+    ) -> None:
+        """Count what a decision made earlier in this period has reserved; once for each tenant.
+
+        ``outlook`` estimates the overdraft where the decision's record does not say it.
+        """
         if decision.tenant_id in self._held:
             return
         at_risk = [arm for arm, propensity in decision.offered.items() if propensity > 0.0]
@@ -164,8 +174,11 @@ class Budgets:
         friction = min(at_risk) < NEUTRAL
         if friction:
             self._places_left[segment] = self._places_left.get(segment, 0) - 1
-        self._spend(decision.overdraft_requests, unit_cost_minor)
-        if friction or decision.overdraft_requests > 0.0:
+        requests = decision.overdraft_requests
+        if requests <= 0.0 and outlook is not None:
+            requests = max(extra_requests(outlook, arm) for arm in at_risk)
+        self._spend(requests, unit_cost_minor)
+        if friction or requests > 0.0:
             self._held.add(decision.tenant_id)
 
     def _tenant_fits(self, arm: int, requests: Mapping[int, float]) -> bool:

@@ -54,7 +54,7 @@ def decide_all(this: Round, cases: Sequence[Case], budgets: Budgets) -> list[Dec
     for index, case in enumerate(cases):
         current = decision_in_force(this, case)
         if current is not None:
-            budgets.hold(current, case.state.segment, case.unit_cost_minor)
+            budgets.hold(current, case.state.segment, case.unit_cost_minor, outlook=case.outlook)
             decisions[index] = carry_on(this, case, current, budgets)
     waiting: list[tuple[tuple[int, float, bytes], int, Preparation]] = []
     for index, case in enumerate(cases):

@@ -7,9 +7,17 @@ from dataclasses import dataclass
 
 from flyball.arm import NEUTRAL, effective_limit
 from flyball.decision import Source
-from flyball.instant import DAY_US, MINUTE_US, SECOND_US, format_instant
+from flyball.instant import DAY_US, MINUTE_US, format_instant
 from flyball.reason import Reason
-from serving.snapshot.layout import ABSENT, FOREIGN_ID, MILLION, RECORD, WINDOWS
+from serving.snapshot.layout import (
+    FLAGS,
+    FOREIGN_ID,
+    LARGE_LIMIT,
+    NO_PROBABILITY,
+    RECORD,
+    STEPS,
+    WINDOWS,
+)
 from serving.snapshot.table import Table
 
 #: Older than this, workers no longer tighten.
@@ -115,6 +123,7 @@ class View:
     def __init__(self, table: Table, rung: Source, *, killed: bool) -> None:
         self.table = table
         self.rung = rung
+        self._source = rung.value
         self.killed = killed
         self._lowest = 1 if rung is Source.FRESH else NEUTRAL
         self._highest = NEUTRAL if killed or rung is Source.PLAN_DEFAULT else 1_000
@@ -124,8 +133,7 @@ class View:
         self._expires_us = table.as_of_us + grace
         self._why = Reason.KILL_SWITCH.value if killed else rung.value
         self._bind_words()
-        self._decided: dict[tuple[int, int], str] = {}
-        self._expires: dict[int, str] = {}
+        self._times: dict[int, str] = {}
 
     def _bind_words(self) -> None:
         text = json.dumps
@@ -144,66 +152,61 @@ class View:
         except IndexError:
             # Another thread applied a delta with new words since this view was made.
             self._bind_words()
+        try:
             return self._write(slot, tenant)
+        except IndexError:
+            # Signed, but pointing at words that no frame brought: off the ladder is no option.
+            return answer_json(unknown_answer(tenant))
 
     def _write(self, slot: int, tenant: str) -> bytes:
-        (
-            decision,
-            base,
-            period_end_s,
-            decided_s,
-            fraction,
-            upgrade,
-            churn,
-            _,
-            arm,
-            reasons,
-            origin,
-            _,
-            window,
-        ) = RECORD.unpack(self.table.record(slot))
+        decision, base, _, times, upgrade, churn, arm, reasons, origin, _, window = RECORD.unpack(
+            self.table.record(slot)
+        )
+        name = f"d_{decision:016x}"
+        if window & FLAGS:
+            if window & FOREIGN_ID:
+                name = self.table.foreign_ids[decision]
+            if window & LARGE_LIMIT:
+                base = self.table.limits[base]
+            window &= ~FLAGS
         served = min(max(arm, self._lowest), self._highest)
         if served == arm:
-            up = "null" if upgrade == ABSENT else repr(upgrade / MILLION)
-            down = "null" if churn == ABSENT else repr(churn / MILLION)
+            up = "null" if upgrade == NO_PROBABILITY else repr(upgrade / STEPS)
+            down = "null" if churn == NO_PROBABILITY else repr(churn / STEPS)
             why = self._reasons[reasons]
         else:
             up = down = "null"
             why = self._instead
         limit = -(-base * served // 100)
-        friction = "true" if limit < base else "false"
-        if window & FOREIGN_ID:
-            name = self.table.foreign_ids[decision]
-            window ^= FOREIGN_ID
-        else:
-            name = f"d_{decision:016x}"
-        decided = self._decided.get((decided_s, fraction)) or self._decided_at(decided_s, fraction)
-        expires = self._expires.get(period_end_s) or self._expires_at(period_end_s)
         return (
             f'{{"tenantId":"{tenant}","baseLimit":{base or "null"},'
-            f'"dynamicMultiplier":{_MULTIPLIERS[served]},"enforceFriction":{friction},'
+            f'"dynamicMultiplier":{_MULTIPLIERS[served]},'
+            f'"enforceFriction":{"true" if limit < base else "false"},'
             f'"upsellProbability":{up},"churnProbability":{down},'
             f'"effectiveLimit":{limit or "null"},"windowSeconds":{self._windows[window]},'
             f'"reasons":{why},"decisionId":"{name}",{self._origins[origin]},'
-            f'"source":"{self.rung.value}","decidedAt":"{decided}","expiresAt":{expires}}}'
+            f'"source":"{self._source}",{self._times.get(times) or self._times_of(times)}}}'
         ).encode()
 
     def answer(self, slot: int) -> Answer:
         """The same answer as values."""
-        fields = RECORD.unpack(self.table.record(slot))
-        decision, base, period_end_s, decided_s, fraction, upgrade, churn = fields[:7]
-        arm, reasons, origin, window = fields[8], fields[9], fields[10], fields[12]
+        decision, base, _, times, upgrade, churn, arm, reasons, origin, _, window = RECORD.unpack(
+            self.table.record(slot)
+        )
+        if window & LARGE_LIMIT:
+            base = self.table.limits[base]
         served = min(max(arm, self._lowest), self._highest)
         kept = served == arm
         version, policy = self.table.origins[origin]
+        decided_us, period_end_us = self.table.times[times]
         return Answer(
             tenant_id=self.table.name(slot).decode("ascii"),
             base_limit=base or None,
             arm=served,
-            upgrade_probability=upgrade / MILLION if kept and upgrade != ABSENT else None,
-            churn_probability=churn / MILLION if kept and churn != ABSENT else None,
+            upgrade_probability=upgrade / STEPS if kept and upgrade != NO_PROBABILITY else None,
+            churn_probability=churn / STEPS if kept and churn != NO_PROBABILITY else None,
             effective_limit=effective_limit(base, served) or None,
-            window_seconds=WINDOWS[window & ~FOREIGN_ID],
+            window_seconds=WINDOWS[window & ~FLAGS],
             reasons=self.table.reasons[reasons] if kept else (self._why,),
             decision_id=(
                 self.table.foreign_ids[decision] if window & FOREIGN_ID else f"d_{decision:016x}"
@@ -211,30 +214,24 @@ class View:
             model_version=version,
             policy=policy,
             source=self.rung,
-            decided_us=decided_s * SECOND_US + fraction,
-            expires_us=self._expiry(period_end_s),
+            decided_us=decided_us,
+            expires_us=self._expiry(period_end_us),
         )
 
-    def _decided_at(self, seconds: int, fraction: int) -> str:
-        if len(self._decided) >= _MAX_CACHED_TIMES:
-            self._decided.clear()
-        text = format_instant(seconds * SECOND_US + fraction)
-        self._decided[(seconds, fraction)] = text
+    def _times_of(self, times: int) -> str:
+        if len(self._times) >= _MAX_CACHED_TIMES:
+            self._times.clear()
+        decided_us, period_end_us = self.table.times[times]
+        expires_us = self._expiry(period_end_us)
+        expires = "null" if expires_us is None else f'"{format_instant(expires_us)}"'
+        text = f'"decidedAt":"{format_instant(decided_us)}","expiresAt":{expires}'
+        self._times[times] = text
         return text
 
-    def _expires_at(self, period_end_s: int) -> str:
-        if len(self._expires) >= _MAX_CACHED_TIMES:
-            self._expires.clear()
-        micros = self._expiry(period_end_s)
-        text = "null" if micros is None else f'"{format_instant(micros)}"'
-        self._expires[period_end_s] = text
-        return text
-
-    def _expiry(self, period_end_s: int) -> int | None:
+    def _expiry(self, period_end_us: int) -> int | None:
         # After this the same ladder would answer differently: the period or the rung is over.
         if self.rung is Source.PLAN_DEFAULT:
             return None
-        period_end_us = period_end_s * SECOND_US
         if period_end_us <= self.table.as_of_us:
             return self._expires_us
         return min(period_end_us, self._expires_us)

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sized
-from dataclasses import dataclass, field
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from flyball.arm import effective_limit
 from flyball.decision import Decision
 from flyball.errors import InvalidInput
-from flyball.instant import DAY_US, SECOND_US
-from serving.snapshot.layout import ABSENT, FOREIGN_ID, MILLION, RECORD, WINDOWS
+from flyball.instant import DAY_US
+from serving.snapshot.layout import (
+    FOREIGN_ID,
+    LARGE_LIMIT,
+    NO_PROBABILITY,
+    RECORD,
+    STEPS,
+    WINDOWS,
+)
 
 _WINDOW_CODE = {seconds: code for code, seconds in enumerate(WINDOWS)}
-_MAX_VOCABULARY = 65_535
+_LARGEST_DIRECT = 0xFFFF_FFFF
+Word = TypeVar("Word", bound=Hashable)
 _OWN_ID = re.compile(r"d_[0-9a-f]{16}", re.ASCII)
 
 
@@ -64,64 +73,68 @@ def entry_of(decision: Decision) -> Entry:
     )
 
 
-@dataclass(slots=True)
+class WordList(Generic[Word]):
+    """Distinct values in order of first use; it only grows, so that indices stay right."""
+
+    __slots__ = ("_codes", "_most", "words")
+
+    def __init__(self, most: int = 1 << 32) -> None:
+        self.words: list[Word] = []
+        self._codes: dict[Word, int] = {}
+        self._most = most
+
+    def code(self, word: Word) -> int:
+        """Index of ``word``, added if new."""
+        code = self._codes.get(word)
+        if code is None:
+            if len(self.words) >= self._most:
+                raise InvalidInput(
+                    f"More than {self._most:,} distinct reason lists or models in one snapshot.",
+                    "Reason codes must come from the fixed list, without tenant-specific text.",
+                    field="reasons",
+                )
+            code = self._codes[word] = len(self.words)
+            self.words.append(word)
+        return code
+
+
 class Vocabulary:
-    """Lists that records point into; they only grow within an epoch."""
+    """What records point into, within one epoch."""
 
-    reasons: list[tuple[str, ...]] = field(default_factory=list)
-    origins: list[tuple[str, str]] = field(default_factory=list)
-    foreign_ids: list[str] = field(default_factory=list)
-    _foreign_code: dict[str, int] = field(default_factory=dict)
-    _reason_code: dict[tuple[str, ...], int] = field(default_factory=dict)
-    _origin_code: dict[tuple[str, str], int] = field(default_factory=dict)
+    __slots__ = ("foreign_ids", "limits", "origins", "reasons", "times")
 
-    def reason_code(self, reasons: tuple[str, ...]) -> int:
-        """Index of a reason list, added if new."""
-        code = self._reason_code.get(reasons)
-        if code is None:
-            code = self._reason_code[reasons] = _room(self.reasons)
-            self.reasons.append(reasons)
-        return code
+    def __init__(self) -> None:
+        self.reasons: WordList[tuple[str, ...]] = WordList(1 << 16)
+        self.origins: WordList[tuple[str, str]] = WordList(1 << 16)
+        self.times: WordList[tuple[int, int]] = WordList()
+        self.limits: WordList[int] = WordList()
+        self.foreign_ids: WordList[str] = WordList()
 
-    def decision_code(self, decision_id: str) -> tuple[int, bool]:
-        """A decision's id as a number, and whether that is an index because it is not one of ours.
+    def sizes(self) -> tuple[int, ...]:
+        """How many words of each kind there are."""
+        return tuple(len(words) for words in self.since((0,) * 5).values())
 
-        Ours are ``d_`` and 16 hex digits; imported decisions may be named otherwise.
-        """
-        if _OWN_ID.fullmatch(decision_id):
-            return int(decision_id[2:], 16), False
-        code = self._foreign_code.get(decision_id)
-        if code is None:
-            code = self._foreign_code[decision_id] = len(self.foreign_ids)
-            self.foreign_ids.append(decision_id)
-        return code, True
-
-    def origin_code(self, model_version: str, policy: str) -> int:
-        """Index of a model version and policy, added if new."""
-        origin = (model_version, policy)
-        code = self._origin_code.get(origin)
-        if code is None:
-            code = self._origin_code[origin] = _room(self.origins)
-            self.origins.append(origin)
-        return code
+    def since(self, sizes: tuple[int, ...]) -> dict[str, list[Any]]:
+        """Words by kind that came after there were so many."""
+        kinds: dict[str, list[Any]] = {
+            "reasons": self.reasons.words,
+            "origins": self.origins.words,
+            "times": self.times.words,
+            "limits": self.limits.words,
+            "foreign_ids": self.foreign_ids.words,
+        }
+        return {
+            kind: list(words[size:])
+            for (kind, words), size in zip(kinds.items(), sizes, strict=True)
+        }
 
 
-def _room(entries: Sized) -> int:
-    if len(entries) >= _MAX_VOCABULARY:
-        raise InvalidInput(
-            "More than 65,535 distinct reason lists or model versions are in one snapshot.",
-            "Reason codes must come from the fixed list, without tenant-specific text.",
-            field="reasons",
-        )
-    return len(entries)
-
-
-def _millionths(probability: float | None) -> int:
+def _steps(probability: float | None) -> int:
     if probability is None:
-        return ABSENT
+        return NO_PROBABILITY
     if not 0.0 <= probability <= 1.0:
         raise InvalidInput(f"probability {probability} lies outside 0..1.", field="probability")
-    return round(probability * MILLION)
+    return round(probability * STEPS)
 
 
 def pack_entry(entry: Entry, vocabulary: Vocabulary, name_offset: int, name_length: int) -> bytes:
@@ -132,26 +145,32 @@ def pack_entry(entry: Entry, vocabulary: Vocabulary, name_offset: int, name_leng
     InvalidInput
         A value that does not fit a record.
     """
-    decision, foreign = vocabulary.decision_code(entry.decision_id)
     window = _WINDOW_CODE.get(entry.window_seconds)
     if window is None:
         raise InvalidInput(
             f"a limit window of {entry.window_seconds} seconds is not one of {WINDOWS}.",
             field="window_seconds",
         )
-    decided_s, fraction = divmod(entry.decided_us, SECOND_US)
+    if _OWN_ID.fullmatch(entry.decision_id):
+        decision = int(entry.decision_id[2:], 16)
+    else:
+        # Imported decisions may be named otherwise.
+        decision = vocabulary.foreign_ids.code(entry.decision_id)
+        window |= FOREIGN_ID
+    base = entry.base_limit or 0
+    if base > _LARGEST_DIRECT:
+        base = vocabulary.limits.code(base)
+        window |= LARGE_LIMIT
     return RECORD.pack(
         decision,
-        entry.base_limit or 0,
-        -(-entry.period_end_us // SECOND_US),
-        decided_s,
-        fraction,
-        _millionths(entry.upgrade_probability),
-        _millionths(entry.churn_probability),
+        base,
         name_offset,
+        vocabulary.times.code((entry.decided_us, entry.period_end_us)),
+        _steps(entry.upgrade_probability),
+        _steps(entry.churn_probability),
         entry.served_arm,
-        vocabulary.reason_code(entry.reasons),
-        vocabulary.origin_code(entry.model_version, entry.policy),
+        vocabulary.reasons.code(entry.reasons),
+        vocabulary.origins.code((entry.model_version, entry.policy)),
         name_length,
-        window | (FOREIGN_ID if foreign else 0),
+        window,
     )

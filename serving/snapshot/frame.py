@@ -27,6 +27,8 @@ class Additions(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
 
     reasons: list[tuple[str, ...]] = []
     origins: list[tuple[str, str]] = []
+    times: list[tuple[int, int]] = []
+    limits: list[int] = []
     foreign_ids: list[str] = []
     tenants: list[str] = []
     aliases: dict[str, int | None] = {}

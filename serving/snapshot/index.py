@@ -1,6 +1,6 @@
 """The hash index: open addressing with linear probing, built by NumPy, read without it.
 
-The table has ``2**bits`` home positions and a tail instead of wrapping round, and always ends in
+The table has home positions and a tail instead of wrapping round, and always ends in
 an empty position, so that probing stops without a bounds check.
 """
 
@@ -19,22 +19,23 @@ def home_hashes(keys: Iterable[bytes]) -> npt.NDArray[np.uint64]:
     return np.frombuffer(b"".join(key[:8] for key in keys), dtype="<u8")
 
 
-def index_bits(count: int) -> int:
-    """Bits such that the table is at most half full (at least one position stays empty)."""
-    return max(1, (2 * count - 1).bit_length())
+def home_count(entries: int) -> int:
+    """Home positions for so many entries: three quarters full, at least one position empty."""
+    return entries * 4 // 3 + 1
 
 
-def build_index(hashes: npt.NDArray[np.uint64], bits: int) -> npt.NDArray[np.uint32]:
+def build_index(hashes: npt.NDArray[np.uint64], homes: int) -> npt.NDArray[np.uint32]:
     """Table of entry numbers by position; ABSENT where empty.
 
     Entry *i* has the key hash ``hashes[i]``. Sorted by home position, an entry lands on its home
     or right after the entry before it: ``max(home, previous + 1)``, a running maximum.
     """
-    homes = (hashes & np.uint64((1 << bits) - 1)).astype(np.int64)
-    order = np.argsort(homes, kind="stable")
-    steps = np.arange(len(homes), dtype=np.int64)
-    positions = np.maximum.accumulate(homes[order] - steps) + steps
+    low = hashes & np.uint64(0xFFFF_FFFF)
+    starts = ((low * np.uint64(homes)) >> np.uint64(32)).astype(np.int64)
+    order = np.argsort(starts, kind="stable")
+    steps = np.arange(len(starts), dtype=np.int64)
+    positions = np.maximum.accumulate(starts[order] - steps) + steps
     last = int(positions[-1]) if len(positions) else 0
-    table = np.full(max((1 << bits) + 1, last + 2), ABSENT, dtype=np.uint32)
+    table = np.full(max(homes + 1, last + 2), ABSENT, dtype=np.uint32)
     table[positions] = order.astype(np.uint32)
     return table

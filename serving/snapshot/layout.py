@@ -10,46 +10,35 @@ import struct
 from dataclasses import astuple, dataclass
 from hashlib import blake2b, sha256
 
-import numpy as np
-
 from flyball.errors import BundleCorrupt, BundleOutdated
 from flyball.plan import WINDOW_SECONDS
 
 FORMAT = 1
 
-#: One decision. The tenant's id lies in the heap; the record's slot is its name inside an epoch.
-RECORD_DTYPE = np.dtype(
-    [
-        ("decision", "<u8"),  # the 16 hex digits of the decision's id, or an index (FOREIGN_ID)
-        ("base_limit", "<u8"),  # 0: the tenant has no plan
-        ("period_end_s", "<u4"),  # seconds since 1970
-        ("decided_s", "<u4"),
-        ("decided_fraction", "<u4"),  # microseconds within the second
-        ("upgrade", "<u4"),  # millionths; ABSENT without a model
-        ("churn", "<u4"),
-        ("name_offset", "<u4"),  # of the tenant's id in the heap
-        ("served_arm", "<u2"),  # integer hundredths
-        ("reasons", "<u2"),  # index into the vocabulary of reason lists
-        ("origin", "<u2"),  # index into the vocabulary of (model version, policy)
-        ("name_length", "u1"),
-        ("window", "u1"),  # index into WINDOWS, and FOREIGN_ID
-    ]
-)
-RECORD = struct.Struct("<QQIIIIIIHHHBB")
+#: One decision in 32 bytes. The tenant's id lies in the heap; the record's slot is its name inside
+#: an epoch. In order: decision (the 16 hex digits of its id, or an index with FOREIGN_ID), base
+#: limit (0: no plan; an index with LARGE_LIMIT), offset of the tenant's id in the heap, times
+#: (index of a decided and a period's end time), upgrade and churn (steps of 1/50,000, or
+#: NO_PROBABILITY), served arm (hundredths), reasons (index of a list), origin (index of a model
+#: version and policy), length of the id, window (index into WINDOWS, and flags).
+RECORD = struct.Struct("<QIIIHHHHHBB")
 RECORD_BYTES = RECORD.size
 #: Where a record says which bytes of the heap are its tenant's id.
-NAME_OFFSET_AT = 36
-NAME_LENGTH_AT = 46
+NAME_OFFSET_AT = 12
+NAME_LENGTH_AT = 30
 DELTA_ITEM = struct.Struct(f"<I{RECORD_BYTES}s")
-DELTA_DTYPE = np.dtype([("slot", "<u4"), ("record", RECORD_DTYPE)])
-ALIAS_DTYPE = np.dtype([("key", "V16"), ("slot", "<u4")])
-ALIAS_BYTES = ALIAS_DTYPE.itemsize
+ALIAS = struct.Struct("<16sI")
+ALIAS_BYTES = ALIAS.size
 
-#: Index and slot value for "nothing here"; probability value for "no model".
+#: Index value for "nothing here".
 ABSENT = 0xFFFF_FFFF
-MILLION = 1_000_000
-#: Bit of ``window``: the decision's id is not one of ours and lies in the vocabulary.
+#: Probabilities are kept in these steps; without a model there is none.
+STEPS = 50_000
+NO_PROBABILITY = 0xFFFF
+#: Bits of ``window``: the decision's id, or the base limit, lies in the vocabulary.
 FOREIGN_ID = 0x80
+LARGE_LIMIT = 0x40
+FLAGS = FOREIGN_ID | LARGE_LIMIT
 WINDOWS: tuple[int | None, ...] = (None, *WINDOW_SECONDS.values())
 
 DIGEST_BYTES = 32
@@ -76,10 +65,10 @@ def name_key(name: bytes) -> bytes:
     return state.digest()
 
 
-def home_position(key: bytes, mask: int) -> int:
-    """Where probing for ``key`` starts in an index of ``mask + 1`` (≤ 2³²) positions."""
+def home_position(key: bytes, homes: int) -> int:
+    """Where probing for ``key`` starts in an index of ``homes`` (≤ 2³²) positions."""
     low: int = _LOW(key)[0]
-    return low & mask
+    return low * homes >> 32
 
 
 def digest_of(body: bytes | memoryview) -> bytes:
@@ -100,7 +89,7 @@ class BaseHeader:
     as_of_us: int
     tenants: int
     aliases: int
-    index_bits: int
+    homes: int
     flags: int
     records_bytes: int
     index_bytes: int
@@ -169,8 +158,7 @@ def unpack_base_header(raw: bytes) -> BaseHeader:
         header.tenants <= MAX_TENANTS
         and header.records_bytes == header.tenants * RECORD_BYTES
         and header.alias_bytes == header.aliases * ALIAS_BYTES
-        and header.index_bits <= 32
-        and header.index_bytes >= 4 * ((1 << header.index_bits) + 1)
+        and header.index_bytes >= 4 * (header.homes + 1)
         and header.index_bytes % 4 == 0
     )
     if not sound:

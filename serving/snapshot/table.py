@@ -13,7 +13,6 @@ import struct
 from pathlib import Path
 
 import msgspec
-import numpy as np
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -23,7 +22,6 @@ from serving.snapshot.layout import (
     ABSENT,
     ALIAS_BYTES,
     BASE_HEADER_BYTES,
-    DELTA_DTYPE,
     DELTA_ITEM,
     NAME_LENGTH_AT,
     NAME_OFFSET_AT,
@@ -41,10 +39,12 @@ _SLOT = struct.Struct("<I")
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The vocabulary section: reason lists, (model version, policy) pairs, imported ids."""
+    """The vocabulary section, see :class:`serving.snapshot.entry.Vocabulary`."""
 
     reasons: list[tuple[str, ...]]
     origins: list[tuple[str, str]]
+    times: list[tuple[int, int]]
+    limits: list[int]
     foreign_ids: list[str]
 
 
@@ -57,7 +57,7 @@ class Table:
         self.created_us = header.created_us
         self.as_of_us = header.as_of_us
         self._map = body
-        self._mask = (1 << header.index_bits) - 1
+        self._homes = header.homes
         self._records_at = BASE_HEADER_BYTES
         self._index_at = self._records_at + header.records_bytes
         self._aliases_at = self._index_at + header.index_bytes
@@ -71,6 +71,8 @@ class Table:
             raise BundleCorrupt(f"The snapshot's vocabulary cannot be read: {error}.") from error
         self.reasons = words.reasons
         self.origins = words.origins
+        self.times = words.times
+        self.limits = words.limits
         self.foreign_ids = words.foreign_ids
         self._overlay: dict[int, bytes] = {}
         self._new_names: list[bytes] = []
@@ -96,7 +98,7 @@ class Table:
                 return slot
         if self._alias_changes and key in self._alias_changes:
             return self._alias_changes[key]
-        at = self._index_at + 4 * home_position(key, self._mask)
+        at = self._index_at + 4 * home_position(key, self._homes)
         body, tenants, unpack = self._map, self.header.tenants, _SLOT.unpack_from
         while True:
             (entry,) = unpack(body, at)
@@ -149,17 +151,20 @@ class Table:
         if header.created_us < self.created_us:
             raise BundleCorrupt("A delta frame is older than what it changes.")
         slots = self.tenants + len(added.tenants)
-        self._check_items(frame, slots)
+        items = dict(DELTA_ITEM.iter_unpack(frame.records))
+        self._check_items(items, slots)
         if any(slot is not None and not 0 <= slot < slots for slot in added.aliases.values()):
             raise BundleCorrupt("A delta frame's alias points at no tenant.")
         # Words and names first: records may point at them as soon as they are in.
         self.reasons.extend(added.reasons)
         self.origins.extend(added.origins)
+        self.times.extend(added.times)
+        self.limits.extend(added.limits)
         self.foreign_ids.extend(added.foreign_ids)
         for tenant in added.tenants:
             name = tenant.encode("ascii")
             self._new_names.append(name)
-        self._overlay.update(DELTA_ITEM.iter_unpack(frame.records))
+        self._overlay.update(items)
         first = slots - len(added.tenants)
         for offset, tenant in enumerate(added.tenants):
             self._new_slots[name_key(tenant.encode("ascii"))] = first + offset
@@ -168,19 +173,10 @@ class Table:
         self.version = Version(header.epoch, header.number)
         self.created_us, self.as_of_us = header.created_us, header.as_of_us
 
-    def _check_items(self, frame: Frame, slots: int) -> None:
-        items = np.frombuffer(frame.records, dtype=DELTA_DTYPE)
-        words = len(self.reasons) + len(frame.additions.reasons)
-        origins = len(self.origins) + len(frame.additions.origins)
-        record = items["record"]
-        if len(items) and (
-            int(items["slot"].max()) >= slots
-            or int(record["reasons"].max()) >= words
-            or int(record["origin"].max()) >= origins
-        ):
-            raise BundleCorrupt("A delta frame points at something that is not there.")
-        added = np.arange(self.tenants, slots)
-        if len(added) and not np.isin(added, items["slot"]).all():
+    def _check_items(self, items: dict[int, bytes], slots: int) -> None:
+        if items and max(items) >= slots:
+            raise BundleCorrupt("A delta frame changes a tenant that is not there.")
+        if any(slot not in items for slot in range(self.tenants, slots)):
             raise BundleCorrupt("A delta frame adds a tenant without a record.")
 
 

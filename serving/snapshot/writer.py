@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 
 import msgspec
-import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from flyball.errors import NotFound
 from serving.snapshot.disk import storage_errors, write_whole
 from serving.snapshot.entry import Entry, Vocabulary, pack_entry
 from serving.snapshot.frame import Additions, pack_frame
-from serving.snapshot.index import build_index, home_hashes, index_bits
+from serving.snapshot.index import build_index, home_count, home_hashes
 from serving.snapshot.layout import (
-    ALIAS_DTYPE,
+    ALIAS,
     BaseHeader,
     digest_of,
     name_key,
 )
-from serving.snapshot.table import Words
 from serving.snapshot.version import (
     POINTER,
     Version,
@@ -97,8 +96,7 @@ class SnapshotWriter:
         that the snapshot is still fresh.
         """
         must_rebase, self._behind = self._behind or not self._digest, True
-        reasons, origins = len(self._vocabulary.reasons), len(self._vocabulary.origins)
-        foreign_ids = len(self._vocabulary.foreign_ids)
+        words = self._vocabulary.sizes()
         known = len(self._names)
         changed = [slot for slot in map(self._put, entries) if slot is not None]
         moved = self._move_aliases(aliases or {})
@@ -106,9 +104,7 @@ class SnapshotWriter:
         if must_rebase or due > max(MIN_DELTA_RECORDS, MAX_DELTA_SHARE * known):
             return self._write_base(created_us, as_of_us)
         added = Additions(
-            reasons=self._vocabulary.reasons[reasons:],
-            origins=self._vocabulary.origins[origins:],
-            foreign_ids=self._vocabulary.foreign_ids[foreign_ids:],
+            **self._vocabulary.since(words),
             tenants=[name.decode("ascii") for name in self._names[known:]],
             aliases=moved,
         )
@@ -156,8 +152,8 @@ class SnapshotWriter:
             if (slot := self._slots.get(tenant)) is not None
         ]
         own = {name_key(name) for name in self._names} if aliases else set()
-        alias_table = np.array([pair for pair in aliases if pair[0] not in own], dtype=ALIAS_DTYPE)
-        sections = self._sections(alias_table)
+        aliases = [pair for pair in aliases if pair[0] not in own]
+        sections = self._sections(aliases)
         body = b"".join(sections)
         records, index, alias_bytes, heap, words = (len(section) for section in sections)
         header = BaseHeader(
@@ -165,8 +161,8 @@ class SnapshotWriter:
             created_us,
             as_of_us,
             len(self._names),
-            len(alias_table),
-            index_bits(len(self._names) + len(alias_table)),
+            len(aliases),
+            home_count(len(self._names) + len(aliases)),
             0,
             records,
             index,
@@ -186,21 +182,16 @@ class SnapshotWriter:
         self._remove_old()
         return Version(self._epoch, 0)
 
-    def _sections(self, aliases: np.ndarray[tuple[int], np.dtype[np.void]]) -> tuple[bytes, ...]:
-        count = len(self._names)
-        hashes = home_hashes(map(name_key, self._names))
-        alias_hashes = home_hashes(key.tobytes() for key in aliases["key"])
-        bits = index_bits(count + len(aliases))
-        index = build_index(np.concatenate([hashes, alias_hashes]), bits)
-        words = Words(
-            self._vocabulary.reasons, self._vocabulary.origins, self._vocabulary.foreign_ids
-        )
+    def _sections(self, aliases: list[tuple[bytes, int]]) -> tuple[bytes, ...]:
+        keys = chain(map(name_key, self._names), (key for key, _ in aliases))
+        index = build_index(home_hashes(keys), home_count(len(self._names) + len(aliases)))
+        everything = self._vocabulary.since((0,) * len(self._vocabulary.sizes()))
         return (
             b"".join(self._records),
             index.astype("<u4").tobytes(),
-            aliases.tobytes(),
+            b"".join(ALIAS.pack(key, slot) for key, slot in aliases),
             b"".join(self._names),
-            msgspec.json.encode(words),
+            msgspec.json.encode(everything),
         )
 
     def _append_frame(

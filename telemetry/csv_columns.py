@@ -38,7 +38,7 @@ def read_header(line: bytes) -> CsvShape:
         names = tuple(name.strip() for name in next(csv.reader([text], delimiter=delimiter)))
     except (UnicodeDecodeError, csv.Error, StopIteration) as error:
         raise _bad_header(f"The header cannot be read: {error}.") from error
-    if not all(names) or len(set(names)) != len(names):
+    if not names or not all(names) or len(set(names)) != len(names):
         raise _bad_header("The header has an empty or repeated column name.")
     return CsvShape(delimiter, names)
 
@@ -51,13 +51,24 @@ def _bad_header(message: str) -> InvalidInput:
 
 def csv_table(block: LineBlock, shape: CsvShape) -> tuple[Any, list[BadLine]]:
     """Lines of ``block`` as a pyarrow table of text columns plus ``line``, and the broken ones."""
-    plain = b'"' not in block.data and block.data.count(b"\r") == block.data.count(b"\r\n")
-    if plain and block.data:
+    if _is_plain(block.data):
         try:
             return _fast(block, shape)
         except pa.ArrowInvalid:
             pass  # a line that is not UTF-8, say: find out which
     return _careful(block, shape)
+
+
+def _is_plain(data: bytes) -> bool:
+    """Whether every line is a row that needs no unquoting: no quotes, bare CRs or empty lines."""
+    return (
+        data != b""
+        and b'"' not in data
+        and data.count(b"\r") == data.count(b"\r\n")
+        and not data.startswith((b"\n", b"\r\n"))
+        and b"\n\n" not in data
+        and b"\n\r\n" not in data
+    )
 
 
 def _fast(block: LineBlock, shape: CsvShape) -> tuple[Any, list[BadLine]]:
@@ -93,7 +104,6 @@ def _fast(block: LineBlock, shape: CsvShape) -> tuple[Any, list[BadLine]]:
     broken = [
         _wrong_width(block.first_line + number - 1, row.text, row.actual_columns, shape)
         for number, row in bad
-        if row.text.strip()
     ]
     return table.append_column("line", lines), broken
 

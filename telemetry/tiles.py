@@ -127,7 +127,8 @@ class Tiles:
         open_days = state.unsealed_days
         # On a home that cannot be written, everything that changed is folded in memory below.
         with contextlib.suppress(ReadOnlyHome):
-            self.refresh(hour_days=hour_days - open_days)
+            if state.files:
+                self.refresh(hour_days=hour_days - open_days)
         state = self._manifest.read()
         wanted = self._fingerprints(state)
         keys = [("day", day) for day in days] + [("hour", day) for day in hour_days]

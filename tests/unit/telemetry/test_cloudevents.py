@@ -16,7 +16,7 @@ NOW_US = 1_767_614_400_000_000  # 2026-01-05T12:00:00Z
 
 def wire(**changes: Any) -> dict[str, Any]:
     """An event as OpenMeter's documentation posts it."""
-    event = {
+    event: dict[str, Any] = {
         "specversion": "1.0",
         "type": "api.requests",
         "id": "00001",

@@ -1,8 +1,10 @@
 """P7: what a serving worker costs at 1,000,000 tenants, and how fast a delta applies.
 
-The baseline is a null ASGI application on the same server (uvicorn, uvloop, httptools). Memory is
-resident memory after both have answered the same number of lookups of random tenants, the mapped
-snapshot included; what of it is private to one worker is reported beside it.
+The baseline is a null ASGI application on the same server (uvicorn, uvloop, httptools). Both run as
+two processes, the default. After each has answered the same number of lookups of random tenants,
+memory is the proportional set size: what is private to a process, and its share of what both map,
+which is the snapshot above all. Resident memory, which counts the snapshot once for every worker,
+is reported beside it.
 """
 
 from __future__ import annotations
@@ -121,17 +123,19 @@ def _ask(port: int, names: list[str]) -> None:
 
 
 def _memory_mb(pid: int) -> tuple[float, float]:
-    """Resident and private megabytes of a process."""
+    """Proportional and resident megabytes of a process."""
     rows = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     kb = {row.split(":")[0]: float(row.split()[1]) for row in rows}
-    return kb["Rss"] / 1_024, (kb["Private_Clean"] + kb["Private_Dirty"]) / 1_024
+    return kb["Pss"] / 1_024, kb["Rss"] / 1_024
 
 
-def _worker(argv: list[str], names: list[str]) -> tuple[float, float, float]:
-    """Resident MB, private MB and start-up seconds."""
-    with _serving(argv) as (pid, port, seconds):
+def _workers(argv: list[str], names: list[str]) -> tuple[float, float, float]:
+    """Proportional MB, resident MB and start-up seconds of one of two equal workers."""
+    with _serving(argv) as (first, port, seconds), _serving(argv) as (second, other, _):
         _ask(port, names)
-        return (*_memory_mb(pid), seconds)
+        _ask(other, names)
+        found = [_memory_mb(pid) for pid in (first, second)]
+    return (statistics.mean(f[0] for f in found), statistics.mean(f[1] for f in found), seconds)
 
 
 def _delta_ms(root: Path, tenants: int, rounds: int) -> list[float]:
@@ -163,16 +167,19 @@ def measure(quick: bool) -> list[dict[str, Any]]:
         null = Path(folder) / "null.py"
         null.write_text(_NULL)
         worker = ["-m", "serving.worker_process", "--home", str(home.root), "--fd"]
-        runs = [(_worker([str(null)], names), _worker(worker, names)) for _ in range(3)]
+        runs = [(_workers([str(null)], names), _workers(worker, names)) for _ in range(3)]
         spent = _delta_ms(Path(folder) / "delta", tenants, 5 if quick else 9)
     middle = statistics.median
     added_mb = middle(ours[0] - base[0] for base, ours in runs)
-    private_mb = middle(ours[1] - base[1] for base, ours in runs)
+    resident_mb = middle(ours[1] - base[1] for base, ours in runs)
     later_s = middle(ours[2] - base[2] for base, ours in runs)
     size = f"{tenants:,} tenants"
     return [
-        at_most("P7", f"memory a worker adds, {size}", added_mb, _BUDGET_MB, "MB", 1.0),
-        at_most("P7", "of it private to the worker", private_mb, _BUDGET_MB, "MB", 1.0),
+        at_most("P7", f"memory a worker of two adds, {size}", added_mb, _BUDGET_MB, "MB", 1.0),
+        at_most(
+            "P7", "resident memory (snapshot counted whole)", resident_mb, _BUDGET_MB, "MB", 1.0
+        )
+        | {"met": None, "goal": "reported"},
         at_most("P7", f"ready later than the null app, {size}", later_s, _BUDGET_S, "s", 1.0),
         at_most("P7", "delta of 10,000 decisions applied", middle(spent), _BUDGET_MS, "ms", 1.0),
     ]

@@ -37,6 +37,8 @@ _RAW_SCHEMA = pa.schema(
         ("quantity", pa.float64()),
     ]
 )
+#: How the origin of imported history files begins.
+_IMPORT = "import-"
 _ROWS_A_BATCH = 1 << 16
 #: Events taken in at a time; the rest is there at the next look.
 _MOST_EVENTS = 100_000
@@ -66,7 +68,7 @@ class LiveUsage:
         self._connection = open_connection()
         self._day = -1
         self._cursor = 0
-        self._history_version = -1
+        self._imported: tuple[int, int] = (0, 0)
         self._newest_us: int | None = None
         self._closed = _ClosedDays.empty()
 
@@ -108,12 +110,14 @@ class LiveUsage:
         self._connection = connection
         self._closed, self._day = closed, day
         self._newest_us = closed.newest_us if newest is None else newest
-        self._cursor, self._history_version = state.sequence, state.history_version
+        imports = [file for file in state.files if file.origin.startswith(_IMPORT)]
+        self._imported = (len(imports), sum(file.row_count for file in imports))
+        self._cursor = state.sequence
 
     def follow(self) -> News:
         """Take in the events accepted since the last look."""
-        rows, version = self._accepted()
-        reload = version != self._history_version
+        rows, imported = self._accepted()
+        reload = imported != self._imported
         today = []
         for *raw, sequence in rows:
             arrived_us = max(raw[2], raw[3])
@@ -126,20 +130,28 @@ class LiveUsage:
         self._append(today)
         return News(frozenset(row[0] for row in rows), reload)
 
-    def _accepted(self) -> tuple[list[tuple[Any, ...]], int]:
-        """Rows accepted since the cursor with their sequence, and the history's version."""
+    def _accepted(self) -> tuple[list[tuple[Any, ...]], tuple[int, int]]:
+        """Rows accepted since the cursor with their sequence; files and rows ever imported.
+
+        Sealing moves events to other files and changes nothing; an import adds what we have not
+        seen.
+        """
         if not self._home.events.exists():
-            return [], self._history_version
+            return [], self._imported
         if self._log is None:
             self._log = open_database(self._home.events, read_only=True)
         with storage_errors(self._home.events):
-            version = self._log.execute("SELECT value FROM state WHERE name = 'history'").fetchall()
+            imported = self._log.execute(
+                "SELECT count(*), coalesce(sum(row_count), 0) FROM history_file"
+                " WHERE origin LIKE ?",
+                (_IMPORT + "%",),
+            ).fetchall()
             rows = self._log.execute(
                 f"SELECT {', '.join(_RAW)}, sequence FROM event WHERE sequence > ?"
                 " ORDER BY sequence LIMIT ?",
                 (self._cursor, _MOST_EVENTS),
             ).fetchall()
-        return rows, int(version[0][0])
+        return rows, imported[0]
 
     def _append(self, rows: list[list[Any]]) -> None:
         if not rows:

@@ -61,7 +61,7 @@ CREATE TABLE decision (
   experiment TEXT NOT NULL, model_version TEXT NOT NULL, feature_hash TEXT NOT NULL,
   base_limit INTEGER, contract_limit INTEGER, window_seconds INTEGER, upgrade_probability REAL,
   downgrade_probability REAL, churn_probability REAL, expected_dose TEXT,
-  continued INTEGER NOT NULL
+  continued INTEGER NOT NULL, marginal_propensity REAL, overdraft_requests REAL NOT NULL
 );
 CREATE INDEX decision_order ON decision (tenant_id, mode, period_start_us, decided_us);
 CREATE TABLE decision_change (

@@ -21,6 +21,7 @@ _COLUMNS = (
     "reasons", "policy", "policy_version", "experiment", "model_version", "feature_hash",
     "base_limit", "contract_limit", "window_seconds", "upgrade_probability",
     "downgrade_probability", "churn_probability", "expected_dose", "continued",
+    "marginal_propensity", "overdraft_requests",
 )  # fmt: skip
 _SELECT = f"SELECT {', '.join('d.' + name for name in _COLUMNS)} FROM decision d"
 _INSERT = (
@@ -216,7 +217,7 @@ def _values(decision: Decision) -> tuple[Any, ...]:
         decision.feature_hash, decision.base_limit, decision.contract_limit,
         decision.window_seconds, decision.upgrade_probability, decision.downgrade_probability,
         decision.churn_probability, None if dose is None else _arms(dose), decision.continued,
-        _identity(decision),
+        decision.marginal_propensity, float(decision.overdraft_requests), _identity(decision),
     )  # fmt: skip
 
 

@@ -70,4 +70,6 @@ def decision(
         window_seconds=60,
         churn_probability=0.03,
         expected_dose={85: 0.1, 100: 0.0},
+        marginal_propensity=0.045,
+        overdraft_requests=12.5,
     )

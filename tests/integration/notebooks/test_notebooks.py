@@ -1,0 +1,38 @@
+"""Every notebook runs from top to bottom, on a small population."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).parents[3] / "notebooks").glob("*.py"))
+
+
+@pytest.mark.slow
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:zmq")
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_notebook_runs_from_top_to_bottom(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jupytext = pytest.importorskip("jupytext", reason="the notebook extra is not installed")
+    nbclient = pytest.importorskip("nbclient", reason="the notebook extra is not installed")
+    monkeypatch.setenv("FLYBALL_NOTEBOOK_TENANTS", "120")
+    monkeypatch.setenv("FLYBALL_NOTEBOOK_WEEKS", "8")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(path.parents[1])]))
+    # The kernel's files stay out of the person's own configuration.
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    notebook = jupytext.read(path)
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert not [output for output in outputs if output["output_type"] == "error"]
+
+
+def test_notebooks_are_kept_as_text() -> None:
+    assert NOTEBOOKS
+    assert not list(NOTEBOOKS[0].parent.glob("*.ipynb"))

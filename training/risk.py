@@ -9,7 +9,8 @@ import numpy as np
 
 from training.boosting import fit_trees
 from training.calibration import Calibration, fit_calibration
-from training.dataset import Bools, Dataset, Floats, Single
+from training.clustered import clustered_mean
+from training.dataset import Bools, Dataset, Floats, Ints, Single
 from training.logistic import fit_logistic
 from training.outcome import OUTCOMES, Outcome
 from training.outcome_model import FittedOutcome, Kind, Platt, bounded_hazards
@@ -50,6 +51,7 @@ def fit_risks(dataset: Dataset, split: Split, *, seed: int = 7) -> tuple[RiskMod
         # Organisations that decide when trees stop; another slice of the same hash.
         aside=(place[split.train] * 7.0) % 1.0 < 0.2,
         half=(place[split.calibration] * 101.0) % 1.0 < 0.5,
+        cluster=dataset.groups("organisation")[0][split.calibration],
     )
     return tuple(
         _fit_one(
@@ -65,13 +67,17 @@ def fit_risks(dataset: Dataset, split: Split, *, seed: int = 7) -> tuple[RiskMod
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """Rows to fit on (``aside`` of them stop the trees), and held-out rows in two halves."""
+    """Rows to fit on (``aside`` of them stop the trees), and held-out rows in two halves.
+
+    ``cluster`` are the organisation codes of the held-out rows.
+    """
 
     train: Single
     aside: Bools
     late: Single
     dose: Floats
     half: Bools
+    cluster: Ints
 
 
 def _fit_one(outcome: Outcome, parts: _Parts, early: Bools, late: Bools, seed: int) -> RiskModel:
@@ -101,16 +107,20 @@ def _choose(
     events: dict[str, int],
     trees: int,
 ) -> RiskModel:
-    """The candidate with the lower log-loss on held-out rows, if it beats their base rate."""
+    """The candidate with the lower log-loss on held-out rows, if it clearly beats their base rate.
+
+    Clearly: by more than one clustered standard error. A weaker one would be a coin toss in front
+    of the gates, and could take the other outcomes' good models down with it.
+    """
     log_odds = {model.kind: model.log_odds(parts.late) for model in candidates}
-    losses: dict[str, float] = {
-        kind: _crossed_loss(odds, parts, late) for kind, odds in log_odds.items()
-    }
-    losses["base_rate"] = _crossed_loss(np.full(len(late), _odds(_rate(late))), parts, late)
+    rows = {str(kind): _crossed_loss(odds, parts, late) for kind, odds in log_odds.items()}
+    rows["base_rate"] = _crossed_loss(np.full(len(late), _odds(_rate(late))), parts, late)
+    losses = {kind: float(loss.mean()) for kind, loss in rows.items()}
     chosen = min(candidates, key=lambda model: losses[model.kind])
+    gain = clustered_mean(rows["base_rate"] - rows[chosen.kind], parts.cluster)
     fit = fit_calibration(log_odds[chosen.kind], late, parts.dose)
-    if losses[chosen.kind] >= losses["base_rate"]:
-        reason = "neither model beats the base rate on held-out weeks"
+    if gain.mean <= gain.error:
+        reason = "neither model clearly beats the base rate on held-out weeks"
         return _no_model(Outcome[chosen.outcome.upper()], chosen.base_rate, reason, events, losses)
     return RiskModel(
         fitted=_calibrated(chosen, fit.platt, chosen.kind),
@@ -121,8 +131,8 @@ def _choose(
     )
 
 
-def _crossed_loss(log_odds: Floats, parts: _Parts, late: Bools) -> float:
-    """Log-loss of calibrated ``log_odds``, each half calibrated on the other half's organisations.
+def _crossed_loss(log_odds: Floats, parts: _Parts, late: Bools) -> Floats:
+    """Log-loss by row of calibrated ``log_odds``, each half calibrated on the other half.
 
     Calibrating and comparing on the same rows would make noise look better than the base rate,
     which is given the same treatment here.
@@ -132,7 +142,7 @@ def _crossed_loss(log_odds: Floats, parts: _Parts, late: Bools) -> float:
         fit = fit_calibration(log_odds[~half], late[~half], parts.dose[~half])
         dose = parts.dose[half]
         loss[half] = row_log_loss(fit.under_arm(fit.platt.apply(log_odds[half]), dose), late[half])
-    return float(loss.mean())
+    return loss
 
 
 def _odds(rate: float) -> float:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
 import structlog
 
 from flyball.budget import Budgets
-from flyball.decision import Mode
-from flyball.errors import BundleError, FlyballError
+from flyball.decision import Decision, Mode
+from flyball.errors import BundleError, FlyballError, StorageError
 from flyball.home import Home
 from flyball.instant import DAY_US, MINUTE_US, SECOND_US, hour_of, period_start
 from ledger.changes import Cursor
@@ -28,6 +29,9 @@ from models.scorer import Scorer
 from models.signature import create_keypair, load_private_key
 from serving.clock import Clock, wall_us
 from serving.deciding import Pass, current_bundle, decide_with, log_pass, scorer_of
+from serving.evidence import evidence_of
+from serving.explanations import Evidence, Explanations
+from serving.housekeeping import Housekeeper
 from serving.live_usage import LiveUsage, as_of_hour_at
 from serving.refresh_order import RefreshOrder
 from serving.rules import Rules, read_rules, seed_guardrails
@@ -39,6 +43,8 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 10.0
 #: How often tenants are looked at whose features only time has changed.
 _SLICE_US = 5 * SECOND_US
+#: Tenants whose evidence is kept in one tick.
+_EXPLAINED_PER_TICK = 5_000
 
 
 class ControlLoop:
@@ -76,6 +82,9 @@ class ControlLoop:
         self._order = RefreshOrder()
         self._published_us = 0
         self._sliced_us = 0
+        self._sealing = Housekeeper(home)
+        self._explanations = Explanations(home.explanations)
+        self._unexplained: Iterator[tuple[str, Evidence]] = iter(())
 
     def __enter__(self) -> ControlLoop:
         return self
@@ -89,9 +98,11 @@ class ControlLoop:
         self.close()
 
     def close(self) -> None:
-        """Let go of the stores."""
+        """Let go of the stores; a sealing under way is finished first."""
+        self._sealing.close()
         self._usage.close()
         self._ledger.close()
+        self._explanations.close()
 
     def run(self, stopping: threading.Event) -> None:
         """Tick until ``stopping`` is set; a failing tick is logged and tried again later."""
@@ -142,6 +153,7 @@ class ControlLoop:
         elif wall_us() - self._published_us >= self._settings.decisions.heartbeat_seconds * 10**6:
             self._publish_changes((), {}, now_us)
         self._cursor = changes.cursor
+        self._explain(self._unexplained)
         return len(tenants)
 
     def _everyone(self, now_us: int) -> str:
@@ -208,6 +220,7 @@ class ControlLoop:
         self._published_us = wall_us()
         self._budgets, self._period_us, self._cursor = done.budgets, started_us, cursor
         self._order.reset((d.tenant_id for d in decisions), now_us)
+        self._unexplained = self._evidence(done, decisions)
         self._log.info(
             "decided",
             reason=reason,
@@ -233,6 +246,7 @@ class ControlLoop:
         entries = [entry_of(decision) for decision in decisions]
         self._publish_changes(entries, aliases, now_us)
         self._order.note((d.tenant_id for d in decisions), now_us)
+        self._explain(self._evidence(done, decisions))
 
     def _pass(
         self,
@@ -260,6 +274,22 @@ class ControlLoop:
             features_us=None if newest is None else min(newest, now_us),
             began=began,
         )
+
+    def _evidence(
+        self, done: Pass, decisions: Sequence[Decision]
+    ) -> Iterator[tuple[str, Evidence]]:
+        if self._scorer is None:
+            return iter(())
+        return evidence_of(
+            done.table, decisions, done.outlooks, self._scorer, as_of_us=done.round.as_of_us
+        )
+
+    def _explain(self, evidence: Iterator[tuple[str, Evidence]]) -> None:
+        """Keep some of the evidence, after publishing: people can wait a tick, gateways cannot."""
+        try:
+            self._explanations.put(islice(evidence, _EXPLAINED_PER_TICK))
+        except StorageError as error:
+            self._log.error("not_explained", error=str(error))
 
     def _renamed(self, tenants: Collection[str]) -> dict[str, str | None]:
         """What changed about the aliases of ``tenants``."""

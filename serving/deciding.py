@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from features.catalogue import feature_hash
 from flyball.budget import Budgets
 from flyball.deciding import decide_all
@@ -18,6 +20,7 @@ from flyball.decision import Decision, Mode, decision_id
 from flyball.errors import Refused
 from flyball.home import Home
 from flyball.instant import DAY_US, format_instant, hour_of, period_start
+from flyball.outlook import Outlook
 from flyball.policy import Policy
 from flyball.round import Round
 from ledger.decision_change import ChangeCause, DecisionChange, DecisionRun
@@ -38,7 +41,8 @@ class Pass:
     """What one pass over tenants gave.
 
     ``decisions`` come in order of tenant; ``previous`` holds what was in force before. ``budgets``
-    is what is left of the period's; ``demand`` expected requests per tenant and period.
+    is what is left of the period's; ``demand`` expected requests per tenant and period. ``table``
+    holds the features and ``outlooks`` what the models made of them, row by row.
     """
 
     round: Round
@@ -47,6 +51,8 @@ class Pass:
     facts: Facts
     budgets: Budgets
     demand: Mapping[str, float]
+    table: pa.Table
+    outlooks: Sequence[Outlook]
     duration_ms: float
 
 
@@ -168,6 +174,8 @@ def decide_with(
         facts=facts,
         budgets=budgets,
         demand=demand,
+        table=table,
+        outlooks=outlooks,
         duration_ms=(time.perf_counter() - began) * 1_000.0,
     )
 

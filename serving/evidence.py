@@ -23,19 +23,24 @@ def evidence_of(
     decisions: Sequence[Decision],
     outlooks: Sequence[Outlook],
     scorer: Scorer,
+    *,
+    as_of_us: int,
 ) -> Iterator[tuple[str, Evidence]]:
-    """Tenant and evidence for every decision; rows, decisions and outlooks are in one order."""
+    """Tenant and evidence for every decision; ``outlooks`` has one entry a row of ``table``."""
     manifest = scorer.manifest
     inputs = inputs_of(table, manifest)
     contributions = scorer.attribute(inputs.x)
     groups = [group.name for group in manifest.factor_groups]
-    for row, (decision, outlook) in enumerate(zip(decisions, outlooks, strict=True)):
+    rows = {name: row for row, name in enumerate(table.column("tenant_id").to_pylist())}
+    for decision in decisions:
+        row = rows[decision.tenant_id]
+        outlook = outlooks[row]
         by_outcome: Any = contributions[row].tolist()
         yield (
             decision.tenant_id,
             Evidence(
                 decision_id=decision.decision_id,
-                as_of_us=decision.decided_us,
+                as_of_us=as_of_us,
                 model_version=decision.model_version,
                 proposed_arm=decision.proposed_arm,
                 contributions={

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter
 
+from flyball.arm import NEUTRAL
 from flyball.errors import NotFound
 from flyball.identity import check_identifier
 from flyball.instant import format_instant
@@ -19,6 +20,8 @@ from serving.rest.run import in_thread
 TOP_FACTORS = 5
 #: Half-width of a 95 % normal interval, in standard deviations.
 _Z95 = 1.96
+
+_EVIDENCE = {"none": "insufficient evidence"}
 
 _METHOD = (
     "Signed contribution on the log-odds scale by path attribution. Factors are associated with "
@@ -55,7 +58,7 @@ def arm_document(view: ArmView) -> dict[str, Any]:
     """One arm of the what-if."""
     return {
         "multiplier": view.arm / 100,
-        "evidence": "insufficient evidence" if view.trust == "none" else view.trust,
+        "evidence": _EVIDENCE.get(view.trust, view.trust) if view.arm != NEUTRAL else "reference",
         "expectedDose": view.dose,
         "upsellProbability": chance(view.upgrade, view.upgrade_sd),
         "churnProbability": chance(view.churn, view.churn_sd),

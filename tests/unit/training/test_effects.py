@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -87,7 +89,7 @@ def test_rows_whose_propensities_were_not_all_logged_are_not_analysed() -> None:
     half = dataset.rows.set_column(
         dataset.rows.column_names.index("offered_70"), "offered_70", pa.nulls(500, pa.float64())
     )
-    assert not len(trials_of(Dataset(rows=half, **_rest(dataset))))
+    assert not len(trials_of(replace(dataset, rows=half)))
 
 
 def test_rows_that_feel_no_arm_are_not_analysed() -> None:
@@ -103,7 +105,7 @@ def test_overrides_and_policies_are_not_analysed() -> None:
         rows = dataset.rows.set_column(
             dataset.rows.column_names.index("assignment"), "assignment", [[assignment] * 500]
         )
-        assert not len(trials_of(Dataset(rows=rows, **_rest(dataset))))
+        assert not len(trials_of(replace(dataset, rows=rows)))
 
 
 def test_an_arm_is_compared_only_where_it_was_offered() -> None:
@@ -137,21 +139,10 @@ def test_an_arm_is_compared_only_where_it_was_offered() -> None:
 def test_errors_grow_when_rows_of_one_organisation_repeat() -> None:
     once = rehearse(World(tenants=400, weeks=6, base=BASE, organisation_share=0.0))
     rows = pa.concat_tables([once.rows] * 4)
-    four = Dataset(rows=rows, **_rest(once))
-    arm, everyone = 0, lambda t: np.ones(len(t), dtype=bool)
+    four = replace(once, rows=rows)
     single, repeated = trials_of(once), trials_of(four)
-    before = contrasts(single, arm, everyone(single))[0]
-    after = contrasts(repeated, arm, everyone(repeated))[0]
+    before = contrasts(single, 0, np.ones(len(single), dtype=bool))[0]
+    after = contrasts(repeated, 0, np.ones(len(repeated), dtype=bool))[0]
     assert after.difference == pytest.approx(before.difference)
     # Four copies hold no more information than one.
     assert after.error == pytest.approx(before.error, rel=0.1)
-
-
-def _rest(dataset: Dataset) -> dict[str, object]:
-    return {
-        "features": dataset.features,
-        "arms": dataset.arms,
-        "period_days": dataset.period_days,
-        "as_of_us": dataset.as_of_us,
-        "kind": dataset.kind,
-    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,12 +35,12 @@ def judged(probability: np.ndarray = TRUE, happened: np.ndarray = HAPPENED) -> l
     ]
 
 
-def table(candidate: list[Judged] | None = None, **options: object) -> GateTable:
+def table(candidate: list[Judged] | None = None, **options: Any) -> GateTable:
     rows = candidate or judged()
     overall = {j.outcome: quality(j.probability, j.base, j.happened) for j in rows}
-    chosen: dict[str, object] = {"technical": FINE, "kinds": KINDS} | options
+    chosen: dict[str, Any] = {"technical": FINE, "kinds": KINDS} | options
     technical = chosen.pop("technical")
-    return run_gates(rows, Report(overall), technical, **chosen)  # type: ignore[arg-type]
+    return run_gates(rows, Report(overall), technical, **chosen)
 
 
 def verdicts(gates: GateTable) -> dict[str, Verdict]:
@@ -115,7 +116,7 @@ def test_a_segment_that_is_off_fails_by_name() -> None:
         ({"code_hash": "b" * 16}, "feature_contract"),
     ],
 )
-def test_a_bundle_that_breaks_its_promises_fails(change: dict[str, object], name: str) -> None:
+def test_a_bundle_that_breaks_its_promises_fails(change: dict[str, Any], name: str) -> None:
     assert failed(table(technical=replace(FINE, **change))) == {name}
 
 

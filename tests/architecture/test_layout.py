@@ -85,7 +85,14 @@ def test_the_architecture_table_names_every_package_and_module_group() -> None:
 
 
 def test_nothing_of_a_machine_or_a_registry_is_committed() -> None:
-    words = ("/home/", "/root/", "/wo" + "rk/", "pypi.org/simple", "files.pythonhosted", "index-url")
+    words = (
+        "/home/",
+        "/root/",
+        "/wo" + "rk/",
+        "pypi.org/simple",
+        "files.pythonhosted",
+        "index-url",
+    )
     texts = [*MODULES, ROOT / "constraints.txt", ROOT / "pyproject.toml", ROOT / "README.md"]
     texts += [*(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").rglob("*.py")]
     found = [(p.name, word) for p in texts for word in words if word in p.read_text()]

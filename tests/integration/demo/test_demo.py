@@ -31,29 +31,27 @@ def _command(home: Path, *arguments: str) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.train
-def test_once_prints_a_decision_as_its_last_line_and_a_second_run_starts_afresh(
-    tmp_path: Path,
-) -> None:
+def test_once_starts_afresh_and_prints_a_decision_as_its_last_line(tmp_path: Path) -> None:
     home = tmp_path / "demo"
-    for _ in range(2):
-        done = subprocess.run(
-            _command(home, "--once", "--port", str(free_port(18_080))),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=180,
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        answer = json.loads(done.stdout.splitlines()[-1])
-        assert set(answer) >= FIELDS
-        assert answer["enforceFriction"] == (answer["effectiveLimit"] < answer["baseLimit"])
-        assert len(done.stdout.splitlines()) == 1
-        assert "1/7 " in done.stderr
-        assert "7/7 " in done.stderr
-        # The product never sees the truth: it lies beside the import directory, not in it.
-        assert not list((home / "simulated").glob("*truth*"))
-        home.joinpath("left-over").write_text("from the first run")
-    assert (home / "left-over").exists()
+    home.mkdir()
+    (home / "demo.json").write_text("{}")
+    (home / "ledger.sqlite").write_text("left over by an earlier demo")
+    done = subprocess.run(
+        _command(home, "--once", "--port", str(free_port(18_080))),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert set(answer) >= FIELDS
+    assert answer["enforceFriction"] == (answer["effectiveLimit"] < answer["baseLimit"])
+    assert len(done.stdout.splitlines()) == 1
+    assert "1/7 " in done.stderr
+    assert "7/7 " in done.stderr
+    # The product never sees the truth: it lies beside the import directory, not in it.
+    assert not list((home / "simulated").glob("*truth*"))
 
 
 @pytest.mark.slow

@@ -50,6 +50,10 @@ test-quick: $(STAMP)
 
 ## Measure the promises of the design, quick by default; FULL=1 for the full sizes.
 bench: $(STAMP)
+	@for tool in wrk nginx; do command -v $$tool >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && apt-get install -y -qq wrk nginx-light >/dev/null; break; \
+		else echo "flyball: P1 needs wrk and nginx as load and floor: apt-get install wrk nginx-light"; fi; }; done
 	@$(BIN)/python -m benchmarks $(if $(FULL),--full) $(BENCH)
 
 ## Format, lint, types, import contracts, tests: what CI runs.

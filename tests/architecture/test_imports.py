@@ -19,9 +19,9 @@ def modules_of(package: str) -> list[str]:
         parts = path.relative_to(ROOT).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         # The compiler and the definitions exist to be compiled; nothing loads them at run time.
-        if not name.startswith(("features.definitions", "features.compiler")):
-            if not name.endswith("__main__"):
-                found.append(name)
+        compiled_away = name.startswith(("features.definitions", "features.compiler"))
+        if not compiled_away and not name.endswith("__main__"):
+            found.append(name)
     return found
 
 

@@ -115,6 +115,8 @@ def _coarse_bins() -> str:
 #: shares rise evenly from ``low`` to ``high`` around their mean: all n active if p <= 2 mu, else
 #: as many as keep the mean with ``low`` = 0. Without a known peak, p = 2 mu. The busiest minute's
 #: excess over the mean shrinks with the square root of the window's length in minutes.
+#:
+#: The steps are materialised: inlined into each other their expressions grow exponentially.
 COARSE_WINDOWS = f"""
 CREATE OR REPLACE TEMP TABLE coarse AS
 WITH span AS (
@@ -130,28 +132,28 @@ WITH span AS (
 ), peak AS (
     SELECT tenant_id, event_hour, arrival_hour, max(quantity) AS minute_peak
     FROM event WHERE meter = 'api.requests.peak' GROUP BY ALL
-), shaped AS (
+), shaped AS MATERIALIZED (
     SELECT s.*, total / n / base_limit AS mu, sqrt(window_seconds / 60.0) AS root,
            p.minute_peak * window_seconds / 60.0 / base_limit AS stretched
     FROM span AS s LEFT JOIN peak AS p ON s.meter = 'api.requests' AND p.tenant_id = s.tenant_id
         AND p.event_hour = s.event_hour AND p.arrival_hour = s.arrival_hour
-), peaked AS (
+), peaked AS MATERIALIZED (
     SELECT *, CASE WHEN stretched IS NULL THEN 2 * mu
                    ELSE least(greatest(mu, mu + (stretched - mu) / root), mu * n) END AS p
     FROM shaped
-), activated AS (
+), activated AS MATERIALIZED (
     SELECT *, CASE WHEN p <= 2 * mu THEN n
                    ELSE greatest(1, least(n, round(2 * mu * n / p)))::BIGINT END AS active
     FROM peaked
-), ranged AS (
+), ranged AS MATERIALIZED (
     SELECT {KEY}, active, p, mu * n / active AS middle,
            least(greatest(0.0, 2 * mu * n / active - p), mu * n / active) AS low
     FROM activated
-), ranked AS (
+), ranked AS MATERIALIZED (
     SELECT {KEY}, active, least(greatest(p, middle), {MAX_SHARE}) AS peak,
            least(low, {MAX_SHARE}) AS low, least(2 * middle - low, {MAX_SHARE}) AS high
     FROM ranged
-), cut AS (
+), cut AS MATERIALIZED (
     SELECT *, {", ".join(f"{_below(edge)} AS b{i}" for i, edge in enumerate(EDGES))} FROM ranked
 )
 SELECT {KEY}, sum(active)::BIGINT AS windows, max(peak) AS peak, {_coarse_bins()},

@@ -192,7 +192,9 @@ class _Run:
             return
         try:
             self._stage(block, counts)
-        except _DAMAGED as error:
+        except duckdb.Error as error:
+            if block.table is not None or isinstance(error, _NOT_DAMAGE):
+                raise
             if "space" in str(error).lower():
                 raise
             if block.split:
@@ -319,13 +321,15 @@ class _Run:
                 counts.conflicts += 1
 
 
-#: What DuckDB says of bytes that are not what a Parquet file promises.
-_DAMAGED = (
-    duckdb.DataError,
-    duckdb.IOException,
-    duckdb.InvalidInputException,
-    duckdb.NotSupportedError,
-    duckdb.SerializationException,
+#: Errors of ours or of the machine. Whatever else DuckDB says of a Parquet file is damage.
+_NOT_DAMAGE = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.ConnectionException,
+    duckdb.InterruptException,
+    duckdb.OutOfMemoryException,
+    duckdb.ParserException,
+    duckdb.ResourceInUseException,
 )
 
 _STAGED = """

@@ -82,7 +82,7 @@ class ControlLoop:
         self._order = RefreshOrder()
         self._published_us = 0
         self._sliced_us = 0
-        self._sealing = Housekeeper(home)
+        self._housekeeper = Housekeeper(home)
         self._explanations = Explanations(home.explanations)
         self._unexplained: Iterator[tuple[str, Evidence]] = iter(())
 
@@ -99,7 +99,7 @@ class ControlLoop:
 
     def close(self) -> None:
         """Let go of the stores; a sealing under way is finished first."""
-        self._sealing.close()
+        self._housekeeper.close()
         self._usage.close()
         self._ledger.close()
         self._explanations.close()
@@ -108,16 +108,16 @@ class ControlLoop:
         """Tick until ``stopping`` is set; a failing tick is logged and tried again later."""
         pause = _FIRST_PAUSE_S
         while not stopping.is_set():
-            began = time.monotonic()
             try:
                 self.tick()
                 pause = _FIRST_PAUSE_S
-                wait = self._settings.decisions.tick_ms / 1_000 - (time.monotonic() - began)
+                # Rest after each tick, however long it took: the workers need the cores too.
+                wait = self._settings.decisions.tick_ms / 1_000
             # Whatever it is, workers must go on getting decisions from the next tick.
             except Exception as error:
                 self._report(error, pause)
                 wait, pause = pause, min(pause * 2, _LONGEST_PAUSE_S)
-            stopping.wait(max(0.0, wait))
+            stopping.wait(wait)
 
     def _report(self, error: Exception, pause: float) -> None:
         # Memory may be ahead of what was published: only a full pass makes them equal for sure.
@@ -153,7 +153,10 @@ class ControlLoop:
         elif wall_us() - self._published_us >= self._settings.decisions.heartbeat_seconds * 10**6:
             self._publish_changes((), {}, now_us)
         self._cursor = changes.cursor
-        self._explain(self._unexplained)
+        if not tenants:
+            # Only a quiet tick has time for those that nothing has happened to.
+            self._explain(self._unexplained)
+        self._housekeeper.look(wall_us())
         return len(tenants)
 
     def _everyone(self, now_us: int) -> str:

@@ -53,7 +53,7 @@ class DecisionSettings:
     clock:
         ``wall`` or ``events``.
     tick_ms:
-        How often the control loop looks for changes (10..60000 ms).
+        How long the control loop rests between two looks for changes (10..60000 ms).
     full_pass_minutes:
         How often every tenant is looked at again, because time alone changes features (5..1440).
     heartbeat_seconds:

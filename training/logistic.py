@@ -18,7 +18,7 @@ def fit_logistic(matrix: Single, happened: Bools) -> Linear:
     """
     from sklearn.linear_model import LogisticRegression
 
-    impute, mean, scale = _moments(matrix)
+    impute, mean, scale = column_moments(matrix)
     standard = standardise(matrix, impute, mean, scale)
     model = LogisticRegression(C=RIDGE_C, max_iter=500, tol=1e-5)
     model.fit(standard, happened)
@@ -28,7 +28,7 @@ def fit_logistic(matrix: Single, happened: Bools) -> Linear:
     )
 
 
-def _moments(matrix: Single) -> tuple[Floats, Floats, Floats]:
+def column_moments(matrix: Single) -> tuple[Floats, Floats, Floats]:
     """Median, and mean and standard deviation between the 0.5 % and 99.5 % points, per column."""
     columns = matrix.shape[1]
     impute, mean, scale = np.zeros(columns), np.zeros(columns), np.ones(columns)

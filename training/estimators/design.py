@@ -1,0 +1,105 @@
+"""Blocks of effect modifiers: columns that multiply dose, each centred over the experiment.
+
+Centred columns make the pooled block the average effect and every other block a deviation from it;
+under the known design the two are then uncorrelated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.dataset import Floats, Ints
+from training.estimators.table import EffectTable, Subjects
+from training.logistic import column_moments
+from training.outcome_model import standardise
+
+#: Blocks of deviations, in the order in which they are fitted.
+DEVIATIONS = ("segment", "plan", "risk", "personal")
+#: Standardised features are held within this many standard deviations: further out, an effect
+#: would be extrapolated from nobody.
+BOUND = 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """How rows become columns.
+
+    ``impute``, ``mean`` and ``scale`` [F] standardise features; ``index`` [F, K] is the direction
+    in which each outcome's expectation grows; ``centre`` maps a block to its columns' means (per
+    outcome for ``risk``).
+    """
+
+    segments: int
+    plans: int
+    impute: Floats
+    mean: Floats
+    scale: Floats
+    index: Floats
+    index_centre: Floats
+    segment_centre: Floats
+    plan_centre: Floats
+    feature_centre: Floats
+
+    def standard(self, subjects: Subjects) -> Floats:
+        """Imputed, standardised and bounded features [n, F]."""
+        z = standardise(subjects.x, self.impute, self.mean, self.scale)
+        return np.asarray(np.clip(z, -BOUND, BOUND), dtype=np.float64)
+
+    def columns(self, block: str, subjects: Subjects, outcome: int) -> Floats:
+        """Columns of ``block`` for ``outcome`` [n, k]; all 0 where a group is unknown."""
+        if block == "segment":
+            return _one_hot(subjects.segment, self.segments, self.segment_centre)
+        if block == "plan":
+            return _one_hot(subjects.plan, self.plans, self.plan_centre)
+        z = self.standard(subjects)
+        if block == "risk":
+            along = z @ self.index[:, outcome] - self.index_centre[outcome]
+            return np.asarray(along[:, None], dtype=np.float64)
+        return np.asarray(z - self.feature_centre, dtype=np.float64)
+
+
+def design_of(table: EffectTable, expected: Floats) -> Design:
+    """The design of ``table``, with ``expected`` [n, K] as the risk that effects may follow."""
+    impute, mean, scale = column_moments(table.subjects.x)
+    weight = table.variance / max(float(table.variance.sum()), 1e-300)
+    z = np.clip(standardise(table.subjects.x, impute, mean, scale), -BOUND, BOUND)
+    index = _directions(z, expected)
+    empty = np.zeros(0)
+    segments, plans = len(table.segments), len(table.plans)
+    return Design(
+        segments=segments,
+        plans=plans,
+        impute=impute,
+        mean=mean,
+        scale=scale,
+        index=index,
+        index_centre=weight @ (z @ index),
+        segment_centre=_shares(table.subjects.segment, segments, weight) if segments else empty,
+        plan_centre=_shares(table.subjects.plan, plans, weight) if plans else empty,
+        feature_centre=weight @ z,
+    )
+
+
+def _directions(z: Floats, expected: Floats) -> Floats:
+    """Least-squares direction of each expectation, scaled to unit standard deviation."""
+    if not z.shape[1]:
+        return np.zeros((0, expected.shape[1]))
+    around = z - z.mean(axis=0)
+    gram = around.T @ around + np.eye(z.shape[1])
+    direction = np.linalg.solve(gram, around.T @ (expected - expected.mean(axis=0)))
+    spread = (around @ direction).std(axis=0)
+    return np.where(spread > 1e-12, direction / np.maximum(spread, 1e-12), 0.0)
+
+
+def _one_hot(code: Ints, count: int, centre: Floats) -> Floats:
+    hot = (code[:, None] == np.arange(count)[None, :]).astype(np.float64)
+    return np.where((code >= 0)[:, None], hot - centre, 0.0)
+
+
+def _shares(code: Ints, count: int, weight: Floats) -> Floats:
+    """Weighted share of each group among rows whose group is known."""
+    known = code >= 0
+    sums = np.bincount(code[known], weights=weight[known], minlength=count)
+    return np.asarray(sums / max(float(sums.sum()), 1e-300), dtype=np.float64)

@@ -1,0 +1,105 @@
+"""The default: an R-learner on dose (Nie and Wager 2021), in blocks that a test has to open.
+
+For each outcome, (outcome - m(x)) is explained by (dose - its logged expectation) times
+``b0 + b_segment + b_plan + risk(x)·b_risk + x_std·w``, plus carry-over of past doses. Propensities
+are known, hence so is the information matrix of every block; only outcomes are random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from training.dataset import Floats
+from training.estimators.baseline import cross_fitted
+from training.estimators.carry import Past
+from training.estimators.design import design_of
+from training.estimators.dose_effects import DoseEffects, OutcomeEffect
+from training.estimators.estimator import (
+    MIN_EVENTS,
+    FittedEffects,
+    absent,
+    effective_events,
+    lacking,
+    usable_arms,
+)
+from training.estimators.outcome_fit import OutcomeFit
+from training.estimators.redraw import REDRAWS
+from training.estimators.search import SIGNIFICANCE
+from training.estimators.table import EffectTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoseLearner:
+    """R-learner on dose with pooled, carry-over, segment, plan, risk and personal blocks.
+
+    ``seed`` and ``redraws`` belong to the randomisation test and the folds; outcomes with fewer
+    than ``min_events`` effective events have no effect.
+    """
+
+    seed: int = 7
+    redraws: int = REDRAWS
+    significance: float = SIGNIFICANCE
+    min_events: float = MIN_EVENTS
+    name: str = field(default="R-learner on dose", init=False)
+
+    def fit(self, table: EffectTable) -> FittedEffects:
+        """Learn from ``table``; without enough evidence the result has no effects and says so."""
+        why = lacking(table, min_events=self.min_events)
+        if why:
+            return absent(table, why)
+        expected = cross_fitted(table, seed=self.seed)
+        return self.fit_residuals(table, expected)
+
+    def fit_residuals(self, table: EffectTable, expected: Floats) -> DoseEffects:
+        """Learn from ``table`` with given cross-fitted expectations ``expected`` [n, K]."""
+        design = design_of(table, expected)
+        past = None if table.tenant is None or table.period is None else Past(table)
+        outcomes = tuple(
+            OutcomeFit(
+                table=table,
+                design=design,
+                past=past,
+                outcome=k,
+                unexplained=table.outcomes[:, k] - expected[:, k],
+                seed=self.seed + 101 * k,
+                redraws=self.redraws,
+                significance=self.significance,
+            ).result()
+            for k in range(len(table.names))
+        )
+        return DoseEffects(
+            table=_frame(table),
+            design=design,
+            outcomes=outcomes,
+            usable=usable_arms(table),
+            binary=table.binary,
+            evidence=_evidence(table, outcomes),
+            summary=_sentence(table, outcomes),
+        )
+
+
+def _frame(table: EffectTable) -> EffectTable:
+    """The table without rows: names and levels only."""
+    return table.take(np.zeros(len(table), dtype=np.bool_))
+
+
+def _evidence(table: EffectTable, outcomes: tuple[OutcomeEffect, ...]) -> Mapping[str, float]:
+    numbers: dict[str, float] = {"analysed_rows": float(len(table))}
+    for name, events in zip(table.names, effective_events(table), strict=True):
+        numbers[f"effective_{name}_events"] = float(events)
+    for effect in outcomes:
+        numbers |= {f"p_{block}_{effect.name}": p for block, p in effect.p_values.items()}
+        numbers[f"slope_{effect.name}"] = effect.pooled.estimate
+        numbers[f"slope_error_{effect.name}"] = effect.pooled.error
+        if effect.half_life:
+            numbers[f"half_life_{effect.name}"] = effect.half_life
+    return numbers
+
+
+def _sentence(table: EffectTable, outcomes: tuple[OutcomeEffect, ...]) -> str:
+    found = [f"{effect.name} ({', '.join(effect.opened)})" for effect in outcomes if effect.opened]
+    what = f"effects on {'; '.join(found)}" if found else "no effect that chance cannot explain"
+    return f"dose against the arm {table.arms[table.neutral]} over {len(table)} draws: {what}"

@@ -1,0 +1,191 @@
+"""One outcome's fit: scores of every block, the search, and the posteriors of what opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.dataset import Floats
+from training.estimators.baseline import cluster_folds
+from training.estimators.carry import HALF_LIVES, Past, future
+from training.estimators.design import DEVIATIONS, Design
+from training.estimators.dose_effects import OutcomeEffect, Pooled
+from training.estimators.search import Candidate, adjusted, null_statistics, p_value
+from training.estimators.shrinkage import Block, Posterior
+from training.estimators.table import EffectTable
+
+
+@dataclass(kw_only=True)
+class OutcomeFit:
+    """Fits outcome number ``outcome``; ``unexplained`` [n] is the outcome minus its expectation."""
+
+    table: EffectTable
+    design: Design
+    past: Past | None
+    outcome: int
+    unexplained: Floats
+    seed: int
+    redraws: int
+    significance: float
+
+    def result(self) -> OutcomeEffect:
+        """Search, then shrink what opened."""
+        pooled, p_pooled = self._pooled()
+        opened = ["pooled"] if p_pooled <= self.significance else []
+        rest = self.unexplained - self.table.residual * pooled.estimate * bool(opened)
+        carry = self._carry(rest)
+        candidates = ([carry] if carry else []) + self._deviations(rest)
+        p_values = self._search(candidates)
+        chosen = [c for c in candidates if p_values[c.name] <= self.significance]
+        posteriors = self._shrunk([c for c in chosen if c.name != "carry"])
+        effect = OutcomeEffect(
+            name=self.table.names[self.outcome],
+            pooled=Pooled(
+                mean=pooled.mean if opened else 0.0,
+                sd=pooled.sd if opened else pooled.error,
+                estimate=pooled.estimate,
+                error=pooled.error,
+            ),
+            deviations=posteriors,
+            p_values={"pooled": p_pooled, **p_values},
+            opened=(*opened, *(c.name for c in chosen)),
+        )
+        return self._with_carry(effect, rest) if "carry" in effect.opened else effect
+
+    def _pooled(self) -> tuple[Pooled, float]:
+        weights = self.unexplained[:, None]
+        block = Block(np.asarray([[self.table.variance.sum()]]))
+        noise = self._noise(weights, block)
+        candidate = Candidate(name="pooled", weights=weights, block=block, noise=_one(noise))
+        p = self._p(candidate)
+        score = self._score(weights)
+        # The error around the estimate, not around 0.
+        slope = float(score[0] / self.table.variance.sum())
+        around = (self.unexplained - slope * self.table.residual)[:, None]
+        noise = self._noise(around, block)
+        posterior = block.posterior(score, noise)
+        error = float(np.sqrt(noise / self.table.variance.sum()))
+        sd = float(np.sqrt(posterior.covariance[0, 0]))
+        return Pooled(mean=float(posterior.mean[0]), sd=sd, estimate=slope, error=error), p
+
+    def _p(self, candidate: Candidate) -> float:
+        null = null_statistics(self.table, [candidate], seed=self.seed, redraws=self.redraws)[0]
+        return p_value(self._observed(candidate), null)
+
+    def _search(self, candidates: list[Candidate]) -> dict[str, float]:
+        null = null_statistics(self.table, candidates, seed=self.seed + 1, redraws=self.redraws)
+        return adjusted(
+            {c.name: self._observed(c) for c in candidates},
+            {c.name: each for c, each in zip(candidates, null, strict=True)},
+        )
+
+    def _deviations(self, rest: Floats) -> list[Candidate]:
+        found = []
+        for name in DEVIATIONS:
+            columns = self.design.columns(name, self.table.subjects, self.outcome)
+            if not columns.shape[1] or not np.any(columns):
+                continue
+            block = Block((columns * self.table.variance[:, None]).T @ columns)
+            weights = columns * rest[:, None]
+            if block.rank:
+                noise = _one(self._noise(weights, block))
+                found.append(Candidate(name=name, weights=weights, block=block, noise=noise))
+        return found
+
+    def _shrunk(self, chosen: list[Candidate]) -> dict[str, Posterior]:
+        """Posteriors in order, each of what the earlier ones left."""
+        left = self._after_pooled()
+        posteriors: dict[str, Posterior] = {}
+        for candidate in chosen:
+            assert candidate.block is not None
+            columns = self.design.columns(candidate.name, self.table.subjects, self.outcome)
+            score = self._score(columns * left[:, None])
+            posterior = candidate.block.posterior(score, float(candidate.noise[0]))
+            posteriors[candidate.name] = posterior
+            left = left - self.table.residual * (columns @ posterior.mean)
+        return posteriors
+
+    def _after_pooled(self) -> Floats:
+        slope = float(self._score(self.unexplained[:, None])[0] / self.table.variance.sum())
+        return np.asarray(self.unexplained - slope * self.table.residual, dtype=np.float64)
+
+    def _carry(self, rest: Floats) -> Candidate | None:
+        """Past doses as alternatives, one column a half-life; scores are linear in the draws."""
+        if self.past is None:
+            return None
+        weights = np.column_stack([self.past.later(rest, h) for h in HALF_LIVES])
+        if not np.any(weights):
+            return None
+        noise = (weights**2 * self.table.variance[:, None]).sum(axis=0)
+        return Candidate(
+            name="carry",
+            weights=weights,
+            block=None,
+            noise=np.maximum(noise, 1e-300),
+            separate=True,
+        )
+
+    def _with_carry(self, effect: OutcomeEffect, rest: Floats) -> OutcomeEffect:
+        assert self.past is not None
+        half_life = self._half_life(rest)
+        block = Block(np.asarray([[self._carry_information(half_life).sum()]]))
+        weights = self.past.later(rest, half_life)[:, None]
+        posterior = block.posterior(self._score(weights), self._noise(weights, block))
+        ahead = future(half_life)
+        return OutcomeEffect(
+            name=effect.name,
+            pooled=effect.pooled,
+            carry_mean=float(posterior.mean[0]) * ahead,
+            carry_sd=float(np.sqrt(posterior.covariance[0, 0])) * ahead,
+            half_life=half_life,
+            deviations=effect.deviations,
+            p_values=effect.p_values,
+            opened=effect.opened,
+        )
+
+    def _half_life(self, rest: Floats) -> float:
+        """The half-life that explains held-out clusters best."""
+        assert self.past is not None
+        half = cluster_folds(self.table.cluster, 2, self.seed) == 0
+        best, most = HALF_LIVES[0], -np.inf
+        for half_life in HALF_LIVES:
+            carry = self.past.earlier(self.table.residual, half_life)
+            information = self._carry_information(half_life)
+            gain = 0.0
+            for fitted, judged in ((half, ~half), (~half, half)):
+                slope = (carry * rest)[fitted].sum() / max(information[fitted].sum(), 1e-300)
+                gain += 2.0 * slope * (carry * rest)[judged].sum()
+                gain -= slope**2 * information[judged].sum()
+            if gain > most:
+                best, most = half_life, gain
+        return best
+
+    def _carry_information(self, half_life: float) -> Floats:
+        """Variance of each row's carry under the logged propensities [n]."""
+        assert self.past is not None
+        # Halving variances means squaring the decay: half the half-life.
+        return self.past.earlier(self.table.variance, half_life / 2.0)
+
+    def _score(self, weights: Floats) -> Floats:
+        return np.asarray(weights.T @ self.table.residual, dtype=np.float64)
+
+    def _observed(self, candidate: Candidate) -> float:
+        return float(candidate.statistic(self._score(candidate.weights)[:, None])[0])
+
+    def _noise(self, weights: Floats, block: Block) -> float:
+        """Variance of the score over the information: by cluster, and at least by design."""
+        moved = weights * self.table.residual[:, None]
+        count = int(self.table.cluster.max()) + 1
+        sums = np.stack(
+            [np.bincount(self.table.cluster, weights=column, minlength=count) for column in moved.T]
+        )
+        seen = max(2, len(np.unique(self.table.cluster)))
+        meat = np.asarray(sums @ sums.T, dtype=np.float64)
+        by_cluster = block.noise(meat) * seen / (seen - 1)
+        by_design = block.noise((weights * self.table.variance[:, None]).T @ weights)
+        return max(by_cluster, by_design, 1e-300)
+
+
+def _one(value: float) -> Floats:
+    return np.asarray([value])

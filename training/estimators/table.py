@@ -1,0 +1,224 @@
+"""The table that effects are learned from: who, what could have been drawn, what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from flyball.arm import NEUTRAL
+from flyball.errors import InvalidInput
+from training.dataset import Bools, Dataset, Floats, Ints, Single
+from training.export.effects import QUIET_DOSE
+from training.outcome import OUTCOMES
+
+#: Feature whose levels stand for plans, because a bundle's graphs see features and no plan names.
+PLAN_FEATURE = "plan_rank"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subjects:
+    """What is known of n rows before the draw.
+
+    ``x`` float32 [n, F] (NaN: missing), ``segment`` and ``plan`` codes [n] (-1: unknown), ``dose``
+    [n, A]: expected blocked share (or another dose) under an arm minus that under the neutral arm.
+    """
+
+    x: Single
+    segment: Ints
+    plan: Ints
+    dose: Floats
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, rows: Bools | Ints) -> Subjects:
+        """The chosen rows."""
+        return Subjects(
+            x=self.x[rows], segment=self.segment[rows], plan=self.plan[rows], dose=self.dose[rows]
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EffectTable:
+    """Rows drawn with known propensities.
+
+    Parameters
+    ----------
+    subjects, features:
+        Rows and their features' names. Doses must be finite here; see ``fallback_dose``.
+    arms, neutral:
+        Names of the A arms, and the column of the one that effects are measured against.
+    arm, offered:
+        Assigned arm [n] and propensity of each arm [n, A] (0: not offered, rows sum to 1).
+    outcomes, names:
+        Outcomes [n, K] and their names; 0/1, or any finite number.
+    cluster, draw:
+        Codes [n]: rows that are not independent, and rows that shared one random draw.
+    segments, plans:
+        Names of the codes in ``subjects``.
+    tenant, period:
+        Who [n] and when [n] (in periods) for carry-over; None without.
+    plan_levels:
+        Values of :data:`PLAN_FEATURE` that plan codes stand for; None where they are only names.
+    fallback_dose:
+        [A]: stands for unknown doses when effects are asked for.
+
+    Raises
+    ------
+    InvalidInput
+        Shapes do not agree, or an assigned arm had no chance.
+    """
+
+    subjects: Subjects
+    features: tuple[str, ...]
+    arms: tuple[str, ...]
+    neutral: int
+    arm: Ints
+    offered: Floats
+    outcomes: Floats
+    names: tuple[str, ...]
+    cluster: Ints
+    draw: Ints
+    segments: tuple[str, ...] = ()
+    plans: tuple[str, ...] = ()
+    tenant: Ints | None = None
+    period: Floats | None = None
+    plan_levels: Floats | None = None
+    fallback_dose: Floats | None = None
+
+    def __post_init__(self) -> None:
+        rows, arms = len(self.subjects), len(self.arms)
+        if self.offered.shape != (rows, arms) or self.subjects.dose.shape != (rows, arms):
+            raise InvalidInput("Propensities and doses need one column an arm.", field="offered")
+        if self.outcomes.shape != (rows, len(self.names)):
+            raise InvalidInput("Outcomes need one column a name.", field="outcomes")
+        if not (np.isfinite(self.outcomes).all() and np.isfinite(self.subjects.dose).all()):
+            raise InvalidInput("Outcomes and doses must be finite.", field="outcomes")
+        if rows and (self.own_propensity <= 0.0).any():
+            raise InvalidInput("An assigned arm has no propensity.", field="offered")
+        if rows and (np.abs(self.offered.sum(axis=1) - 1.0) > 1e-3).any():
+            raise InvalidInput("Propensities of a row must sum to 1.", field="offered")
+
+    def __len__(self) -> int:
+        return len(self.subjects)
+
+    @cached_property
+    def own_propensity(self) -> Floats:
+        """Propensity of the assigned arm [n]."""
+        return np.asarray(self.offered[np.arange(len(self)), self.arm], dtype=np.float64)
+
+    @cached_property
+    def choice(self) -> Bools:
+        """Rows that had an alternative [n]; only these say anything about effects."""
+        return np.asarray((self.offered > 0.0).sum(axis=1) > 1)
+
+    @cached_property
+    def binary(self) -> Bools:
+        """Outcomes that are 0/1, [K]."""
+        return np.asarray(((self.outcomes == 0.0) | (self.outcomes == 1.0)).all(axis=0))
+
+    @cached_property
+    def centred(self) -> Floats:
+        """Dose of each arm minus what the propensities led to expect, [n, A]."""
+        share = self.offered / self.offered.sum(axis=1, keepdims=True)
+        dose = self.subjects.dose
+        return np.asarray(dose - (share * dose).sum(axis=1, keepdims=True), dtype=np.float64)
+
+    @cached_property
+    def residual(self) -> Floats:
+        """Assigned dose minus its logged expectation [n]."""
+        return np.asarray(self.centred[np.arange(len(self)), self.arm], dtype=np.float64)
+
+    @cached_property
+    def variance(self) -> Floats:
+        """Variance of :attr:`residual` under the logged propensities [n]; known, not estimated."""
+        share = self.offered / self.offered.sum(axis=1, keepdims=True)
+        return np.asarray((share * self.centred**2).sum(axis=1), dtype=np.float64)
+
+    def take(self, rows: Bools) -> EffectTable:
+        """The rows where the mask holds."""
+        return replace(
+            self,
+            subjects=self.subjects.take(rows),
+            arm=self.arm[rows],
+            offered=self.offered[rows],
+            outcomes=self.outcomes[rows],
+            cluster=self.cluster[rows],
+            draw=self.draw[rows],
+            tenant=None if self.tenant is None else self.tenant[rows],
+            period=None if self.period is None else self.period[rows],
+        )
+
+
+def table_of(dataset: Dataset, segments: tuple[str, ...]) -> EffectTable:
+    """The analysed rows of ``dataset``, in ``segments``' order of codes.
+
+    Left out: rows that were not drawn, that have incomplete propensities, an arm off the grid, or
+    whose every dose is known and below ``QUIET_DOSE`` (no effect by definition). A row without
+    known doses takes each arm's mean dose over the others.
+    """
+    dose, offered = dataset.dose(), np.nan_to_num(dataset.offered())
+    column = np.full(len(dataset), -1, dtype=np.int64)
+    for index, arm in enumerate(dataset.arms):
+        column[dataset.arm() == arm] = index
+    own = offered[np.arange(len(dataset)), np.maximum(column, 0)]
+    felt = ~(np.abs(dose) < QUIET_DOSE).all(axis=1)
+    complete = np.abs(offered.sum(axis=1) - 1.0) < 1e-3
+    keep = felt & complete & (column >= 0) & (own > 0.0) & dataset.analysed()
+    kept = dataset.take(keep)
+    fallback = _fallback(dose[keep], dataset.arms)
+    cluster, _ = kept.groups("organisation")
+    tenant, _ = kept.groups("tenant_id")
+    pairs = np.stack([cluster, kept.start_hours()])
+    draw = np.unique(pairs, axis=1, return_inverse=True)[1]
+    known = {name: code for code, name in enumerate(segments)}
+    x = kept.matrix()
+    plan, levels = _plans(x, kept.features)
+    return EffectTable(
+        subjects=Subjects(
+            x=x,
+            segment=np.asarray([known.get(s, -1) for s in kept.text("segment")], dtype=np.int64),
+            plan=plan,
+            dose=filled_dose(dose[keep], fallback),
+        ),
+        features=kept.features,
+        arms=tuple(str(arm) for arm in dataset.arms),
+        neutral=dataset.arms.index(NEUTRAL),
+        arm=column[keep],
+        offered=offered[keep],
+        outcomes=np.column_stack([kept.outcome(o) for o in OUTCOMES]).astype(np.float64),
+        names=tuple(outcome.name.lower() for outcome in OUTCOMES),
+        cluster=cluster,
+        draw=np.asarray(draw, dtype=np.int64).reshape(-1),
+        segments=segments,
+        plans=tuple(f"rank {level:g}" for level in levels),
+        tenant=tenant,
+        period=kept.start_hours() / (24.0 * dataset.period_days),
+        plan_levels=levels,
+        fallback_dose=fallback,
+    )
+
+
+def filled_dose(dose: Floats, fallback: Floats) -> Floats:
+    """``dose`` [n, A] with ``fallback`` [A] in rows that have an unknown one."""
+    unknown = np.any(~np.isfinite(dose), axis=1, keepdims=True)
+    return np.asarray(np.where(unknown, fallback[None, :], np.nan_to_num(dose)), dtype=np.float64)
+
+
+def _fallback(dose: Floats, arms: tuple[int, ...]) -> Floats:
+    """Mean dose of rows that know theirs; how far an arm is from 100 where no row does."""
+    known = np.isfinite(dose).all(axis=1)
+    if known.any():
+        return np.asarray(dose[known].mean(axis=0), dtype=np.float64)
+    return (NEUTRAL - np.asarray(arms, dtype=np.float64)) / 100.0
+
+
+def _plans(x: Single, features: tuple[str, ...]) -> tuple[Ints, Floats]:
+    if PLAN_FEATURE not in features or not len(x):
+        return np.full(len(x), -1, dtype=np.int64), np.zeros(0)
+    values = x[:, features.index(PLAN_FEATURE)].astype(np.float64)
+    levels = np.unique(values[np.isfinite(values)])
+    code = np.searchsorted(levels, np.nan_to_num(values))
+    return np.where(np.isfinite(values), code, -1).astype(np.int64), levels

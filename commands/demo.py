@@ -12,6 +12,7 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -121,9 +122,7 @@ class Demo:
         rows = [json.loads(line) for line in self._decisions.read_text().splitlines()]
         if not rows:
             raise StepFailed("No tenant was decided.", f"See {self._log}.")
-        # Stable: the same world shows the same tenant.
-        best = min(rows, key=lambda row: (_interest(row), row["tenant_id"]))
-        return str(best["tenant_id"])
+        return str(min(rows, key=_interest)["tenant_id"])
 
     def tracking_ui(self, stack: ExitStack) -> str:
         """Start MLflow's pages beside the service; returns their address."""
@@ -180,9 +179,11 @@ def _get(port: int, path: str) -> dict[str, object]:
     return found
 
 
-def _interest(row: dict[str, object]) -> int:
-    multiplier = row["served_multiplier"]
-    return 0 if multiplier < 1 else (1 if multiplier > 1 else 2)  # type: ignore[operator]
+def _interest(row: dict[str, Any]) -> tuple[int, bool, int, str]:
+    """Friction first, then overdraft; the policy's own choice before a draw; few reasons."""
+    multiplier, reasons = row["served_multiplier"], json.loads(row["reasons"])
+    moved = 0 if multiplier < 1 else (1 if multiplier > 1 else 2)
+    return moved, "explored" in reasons, len(reasons), str(row["tenant_id"])
 
 
 def _home(context: click.Context) -> Home:

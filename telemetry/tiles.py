@@ -10,10 +10,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+import numpy as np
 
 from flyball.errors import ReadOnlyHome
 from flyball.home import Home
@@ -32,6 +34,8 @@ FOLD_ROWS = 2_000_000
 FOLD_VERSION = "1"
 
 COLUMNS = {"hour": HOUR_COLUMNS, "day": DAY_COLUMNS}
+
+_ARRIVAL_DAY = {"hour": "arrival_hour // 24", "day": "arrival_day"}
 
 #: Raw rows folded so far, and in total.
 Progress = Callable[[int, int], None]
@@ -221,19 +225,38 @@ class Tiles:
 
     def _write(self, connection: Any, keys: Sequence[_Key], wanted: Mapping[int, str]) -> int:
         files: list[TileFile] = []
-        for relation, day in keys:
-            name = f"{day_text(day)}-{wanted[day]}.parquet"
-            arrival = "arrival_hour // 24" if relation == "hour" else "arrival_day"
-            table = connection.sql(
-                f"SELECT {', '.join(COLUMNS[relation])} FROM {relation}_tile"
-                f" WHERE {arrival} = {day}"
-                f" ORDER BY tenant_id, meter, event_{relation}, arrival_{relation}"
-            ).to_arrow_table()
-            write_parquet(table, self._home.tiles / relation / name)
-            files.append(TileFile(relation, day, wanted[day], name, table.num_rows))
-        sync_directories(self._home.tiles / relation for relation, _ in keys)
+        for relation in COLUMNS:
+            days = [day for kind, day in keys if kind == relation]
+            if days:
+                files += self._write_relation(connection, relation, days, wanted)
         self._manifest.replace(files)
         return sum(file.row_count for file in files)
+
+    def _write_relation(
+        self, connection: Any, relation: str, days: Sequence[int], wanted: Mapping[int, str]
+    ) -> list[TileFile]:
+        """One file an arrival day; sorted once for all of them."""
+        arrival = _ARRIVAL_DAY[relation]
+        table = connection.sql(
+            f"SELECT {', '.join(COLUMNS[relation])}, {arrival} AS file_day FROM {relation}_tile"
+            f" WHERE {arrival} IN ({', '.join(map(str, days))})"
+            f" ORDER BY file_day, tenant_id, meter, event_{relation}, arrival_{relation}"
+        ).to_arrow_table()
+        edges = np.searchsorted(table.column("file_day").to_numpy(), [[d, d + 1] for d in days])
+        table = table.drop_columns(["file_day"])
+        folder = self._home.tiles / relation
+
+        def write(job: tuple[int, Any]) -> TileFile:
+            day, (start, end) = job
+            name = f"{day_text(day)}-{wanted[day]}.parquet"
+            rows = table.slice(int(start), int(end - start))
+            write_parquet(rows, folder / name, use_dictionary=["tenant_id", "meter"])
+            return TileFile(relation, day, wanted[day], name, rows.num_rows)
+
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            files = list(pool.map(write, zip(days, edges, strict=True)))
+        sync_directories([folder])
+        return files
 
     def _fold_in_memory(self, connection: Any, state: TileState, keys: Sequence[_Key]) -> None:
         for relation, columns in COLUMNS.items():
@@ -248,10 +271,9 @@ class Tiles:
                 for relation, columns in COLUMNS.items():
                     listed = ", ".join(columns)
                     days = [day for kind, day in keys if kind == relation and day in set(group)]
-                    arrival = "arrival_hour // 24" if relation == "hour" else "arrival_day"
                     folded = scratch.sql(
                         f"SELECT {listed} FROM {relation}_tile"
-                        f" WHERE {arrival} IN ({', '.join(map(str, [*days, -1]))})"
+                        f" WHERE {_ARRIVAL_DAY[relation]} IN ({', '.join(map(str, [*days, -1]))})"
                     ).to_arrow_table()
                     connection.register("folded_tile", folded)
                     connection.execute(

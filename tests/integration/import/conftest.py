@@ -85,10 +85,11 @@ class Importer:
             sql = history_relation(self.home, list_files(connection))
         finally:
             connection.close()
-        return duckdb.sql(
+        rows: list[tuple[Any, ...]] = duckdb.sql(
             "SELECT tenant_id, source, event_id, time_us, arrived_us, meter, quantity, endpoint"
             f" FROM ({sql}) ORDER BY ALL"
         ).fetchall()
+        return rows
 
     def rejects(self, report: dict[str, Any]) -> list[dict[str, Any]]:
         """The lines of the rejects file."""

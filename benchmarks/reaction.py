@@ -8,10 +8,13 @@ has changed. The baseline is the promise itself, 2 seconds.
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ import pyarrow.parquet as pq
 from benchmarks.promise import at_most
 from commands.main import run
 from features.catalogue import feature_hash, feature_names
+from flyball.arm import DEFAULT_GRID
 from flyball.home import Home
 from flyball.instant import DAY_US, HOUR_US
 from flyball.usage import UsageEvent
@@ -29,9 +33,7 @@ from ledger.sqlite_ledger import SqliteLedger
 from models.bundle import write_bundle
 from models.current import publish
 from models.signature import create_keypair, load_private_key, load_public_key
-from serving.clock import WallClock, wall_us
-from serving.control_loop import ControlLoop
-from serving.settings import settings_from
+from serving.clock import wall_us
 from serving.snapshot.reader import SnapshotReader
 from telemetry.sqlite_store import SqliteEventStore
 from telemetry.store import KnownTenant
@@ -41,12 +43,13 @@ from training.outcome_model import FittedOutcome, Linear
 _PER_SECOND = 1_000
 _BATCH = 100
 _BUDGET_S = 2.0
-_SETTINGS = settings_from(
-    {
-        "policy": {"name": "constant", "arm": 85},
-        "guardrails": {"friction_share": 1.0},
-    }
-)
+_TOML = """
+[policy]
+name = "constant"
+arm = 85
+[guardrails]
+friction_share = 1.0
+"""
 
 
 def _names(tenants: int) -> list[str]:
@@ -107,7 +110,7 @@ def _publish(home: Home, folder: Path, now_us: int) -> None:
                 FittedOutcome("downgrade", "none", 0.01, reason="none"),
                 FittedOutcome("churn", "logistic", 0.05, linear=linear),
             ],
-            arms=_SETTINGS.decisions.arms,
+            arms=DEFAULT_GRID,
             period_days=7,
             segments=("smb",),
             effect_mean=np.zeros((2, 5, 3)),
@@ -184,6 +187,30 @@ def _watch(
     return seen
 
 
+@contextmanager
+def _control_loop(home: Home) -> Iterator[None]:
+    """The control loop as the service runs it: a process of its own."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "serving.control_process", "--home", str(home.root)],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _first_snapshot(reader: SnapshotReader) -> float:
+    """Seconds until there is one."""
+    began = time.perf_counter()
+    while not reader.refresh():
+        if time.perf_counter() - began > 600:
+            raise RuntimeError("the control loop published nothing")
+        time.sleep(0.05)
+    return time.perf_counter() - began
+
+
 def measure(quick: bool) -> list[dict[str, Any]]:
     """P4's figures; ``quick`` takes 20,000 tenants for 6 seconds, else 100,000 for 20."""
     tenants, seconds = (20_000, 6) if quick else (100_000, 20)
@@ -193,23 +220,16 @@ def measure(quick: bool) -> list[dict[str, Any]]:
         home = Home(Path(folder) / "home")
         _import(home, Path(folder) / "in", tenants, now_us)
         _publish(home, Path(folder) / "b1", now_us)
-        stopping = threading.Event()
-        with ControlLoop(home, _SETTINGS, WallClock()) as loop:
-            began = time.perf_counter()
-            loop.tick()
-            first_s = time.perf_counter() - began
-            reader = SnapshotReader(home.snapshot, load_public_key(home.verify_key))
-            reader.refresh()
+        home.settings.write_text(_TOML)
+        reader = SnapshotReader(home.snapshot, load_public_key(home.verify_key))
+        with _control_loop(home):
+            first_s = _first_snapshot(reader)
             names = [n for n in _names(tenants) if reader.lookup(n, wall_us()).arm == 85][:total]
-            deciding = threading.Thread(target=loop.run, args=(stopping,))
             acknowledged: dict[str, float] = {}
             feeding = threading.Thread(target=_feed, args=(home, names, acknowledged))
-            deciding.start()
             feeding.start()
             seen = _watch(reader, acknowledged, len(names), seconds + 60)
-            stopping.set()
             feeding.join()
-            deciding.join()
     waits = sorted(seen[name] - acknowledged[name] for name in seen)
     missing = len(names) - len(waits)
     spread = {share: waits[int(share * (len(waits) - 1))] for share in (0.5, 0.99, 1.0)}
@@ -219,7 +239,7 @@ def measure(quick: bool) -> list[dict[str, Any]]:
         at_most("P4", f"event to decision, slowest, {size}", spread[1.0], _BUDGET_S, "s", 1.0),
         at_most("P4", "changed decisions never seen", missing, 1.0, "tenants", 0.0),
     ]
-    full = at_most("P4", f"first pass over everybody, {size}", first_s, 1.0, "s", 1.0)
+    full = at_most("P4", f"start to first snapshot, {size}", first_s, 1.0, "s", 1.0)
     return [*rows, full | {"met": None, "goal": "reported"}]
 
 

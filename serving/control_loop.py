@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
@@ -30,6 +29,7 @@ from models.signature import create_keypair, load_private_key
 from serving.clock import Clock, wall_us
 from serving.deciding import Pass, current_bundle, decide_with, log_pass, scorer_of
 from serving.evidence import evidence_of
+from serving.explanation_queue import ExplanationQueue
 from serving.explanations import Evidence, Explanations
 from serving.housekeeping import Housekeeper
 from serving.live_usage import LiveUsage, as_of_hour_at
@@ -43,8 +43,6 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 10.0
 #: How often tenants are looked at whose features only time has changed.
 _SLICE_US = 5 * SECOND_US
-#: Tenants whose evidence is kept in one tick.
-_EXPLAINED_PER_TICK = 5_000
 
 
 class ControlLoop:
@@ -83,8 +81,7 @@ class ControlLoop:
         self._published_us = 0
         self._sliced_us = 0
         self._housekeeper = Housekeeper(home)
-        self._explanations = Explanations(home.explanations)
-        self._unexplained: Iterator[tuple[str, Evidence]] = iter(())
+        self._explanations = ExplanationQueue(Explanations(home.explanations))
 
     def __enter__(self) -> ControlLoop:
         return self
@@ -153,9 +150,7 @@ class ControlLoop:
         elif wall_us() - self._published_us >= self._settings.decisions.heartbeat_seconds * 10**6:
             self._publish_changes((), {}, now_us)
         self._cursor = changes.cursor
-        if not tenants:
-            # Only a quiet tick has time for those that nothing has happened to.
-            self._explain(self._unexplained)
+        self._explain(quiet=not tenants)
         self._housekeeper.look(wall_us())
         return len(tenants)
 
@@ -223,7 +218,7 @@ class ControlLoop:
         self._published_us = wall_us()
         self._budgets, self._period_us, self._cursor = done.budgets, started_us, cursor
         self._order.reset((d.tenant_id for d in decisions), now_us)
-        self._unexplained = self._evidence(done, decisions)
+        self._explanations.restart(self._evidence(done, decisions))
         self._log.info(
             "decided",
             reason=reason,
@@ -249,7 +244,7 @@ class ControlLoop:
         entries = [entry_of(decision) for decision in decisions]
         self._publish_changes(entries, aliases, now_us)
         self._order.note((d.tenant_id for d in decisions), now_us)
-        self._explain(self._evidence(done, decisions))
+        self._explanations.add(self._evidence(done, decisions))
 
     def _pass(
         self,
@@ -287,10 +282,10 @@ class ControlLoop:
             done.table, decisions, done.outlooks, self._scorer, as_of_us=done.round.as_of_us
         )
 
-    def _explain(self, evidence: Iterator[tuple[str, Evidence]]) -> None:
-        """Keep some of the evidence, after publishing: people can wait a tick, gateways cannot."""
+    def _explain(self, *, quiet: bool) -> None:
+        """Keep some of the evidence, after publishing."""
         try:
-            self._explanations.put(islice(evidence, _EXPLAINED_PER_TICK))
+            self._explanations.work(quiet=quiet)
         except StorageError as error:
             self._log.error("not_explained", error=str(error))
 

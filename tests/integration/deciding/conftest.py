@@ -17,12 +17,15 @@ from flyball.plan import Limit, Plan
 from flyball.tenant import Account
 from flyball.usage import UsageEvent
 from ledger.records import PlanEntry
+from ledger.relations import limit_table
 from ledger.sqlite_ledger import SqliteLedger
 from models.bundle import write_bundle
 from models.current import publish
 from models.signature import create_keypair, load_private_key, load_public_key
+from telemetry.history import seal
 from telemetry.sqlite_store import SqliteEventStore
 from telemetry.store import KnownTenant
+from telemetry.tiles import Tiles
 from training.export.draft import Training, draft_bundle
 from training.outcome_model import FittedOutcome, Linear
 
@@ -105,6 +108,10 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
             level = 300 + 60 * index + 150 * math.sin(hour / 24 * 2 * math.pi)
             events.append(usage(tenant, 0, at_us, float(round(level)), at_us + HOUR_US // 2))
     feed(home, events)
+    # As a home looks that has been running: sealed, and folded into tiles.
+    seal(home, NOW_US)
+    with SqliteLedger(home.ledger) as ledger:
+        Tiles(home, limit_table(ledger)).refresh()
     return home.root
 
 

@@ -72,7 +72,8 @@ def served(reader: SnapshotReader, name: str) -> dict[str, Any]:
 
 def tight(reader: SnapshotReader, kit: Any) -> str:
     """A tenant that is served less than its base limit."""
-    return next(t for t in kit.tenants if served(reader, t)["dynamicMultiplier"] == 0.85)
+    found: str = next(t for t in kit.tenants if served(reader, t)["dynamicMultiplier"] == 0.85)
+    return found
 
 
 def test_the_first_tick_publishes_everybody_and_quiet_ticks_nothing(
@@ -141,7 +142,9 @@ def test_ticks_and_a_full_pass_agree(
         assert answer["dynamicMultiplier"] == decision.served_arm / 100
         if decision.tenant_id in kit.tenants[:4]:
             assert decision.churn_probability is not None
-            assert answer["churnProbability"] == pytest.approx(decision.churn_probability, abs=1.1e-5)
+            assert answer["churnProbability"] == pytest.approx(
+                decision.churn_probability, abs=1.1e-5
+            )
 
 
 def test_a_new_account_and_its_alias_appear(

@@ -82,3 +82,20 @@ def _difference(
         model_share(logged, baseline, settings.estimator, under),
     )
     return estimated(logged, ratios, found, settings, share=share, threshold=top)
+
+
+def compare_strata(
+    logged: LoggedBandit, policy: Floats, baseline: Floats, settings: ValueSettings | None = None
+) -> dict[int, Comparison]:
+    """The same comparison within each stratum (a segment, or drawn and holdout), by its code."""
+    if logged.stratum is None:
+        return {}
+    return {
+        int(code): compare(
+            logged.take(logged.stratum == code),
+            policy[logged.stratum == code],
+            baseline[logged.stratum == code],
+            settings,
+        )
+        for code in np.unique(logged.stratum)
+    }

@@ -113,6 +113,18 @@ class Dataset:
         """Outcome name -> number of units that ended with it."""
         return {outcome.name.lower(): int(self.outcome(outcome).sum()) for outcome in OUTCOMES}
 
+    def month_rates(self) -> dict[str, float]:
+        """Outcome name -> share of units whose first outcome within 28 days it was.
+
+        For reporting: labels of weekly decisions overlap, so they teach nothing. Units whose 28
+        days are not over do not count; empty without any.
+        """
+        known = self._numbers("outcome_28")
+        known = known[np.isfinite(known)]
+        if not len(known):
+            return {}
+        return {o.name.lower(): float((known == int(o)).mean()) for o in OUTCOMES}
+
     def _numbers(self, name: str) -> Floats:
         column = self.rows[name].cast(pa.float64()).fill_null(float("nan"))
         return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from flyball.errors import BundleError, NotFound
 from flyball.home import Home
 from flyball.instant import format_instant
 from models.bundle import open_bundle, write_bundle
@@ -114,8 +115,12 @@ def _rival(registry: Registry, known: Sequence[RegisteredVersion], home: Home) -
     holder = next((each for each in known if CHAMPION in each.aliases), None)
     if holder is None:
         return Rival()
-    with registry.bundle(holder.version) as directory:
-        return Rival(open_bundle(directory, load_public_key(home.verify_key), probe=False))
+    try:
+        with registry.bundle(holder.version) as directory:
+            return Rival(open_bundle(directory, load_public_key(home.verify_key), probe=False))
+    except (BundleError, NotFound) as error:
+        # A lost or foreign champion must not keep a new one from being trained.
+        return Rival(absent=f"the champion cannot be read: {error.message}")
 
 
 def _record(

@@ -88,12 +88,13 @@ def _figures(client: Any, run_id: str, figures: Mapping[str, float]) -> None:
 
 
 def _overall(record: RunRecord) -> dict[str, float]:
-    """``test.churn.auc`` and the like."""
-    return {
+    """``test.churn.auc`` and the like; ``data.churn.rate_28`` over all units."""
+    flat = {
         f"test.{outcome}.{name}": value
         for outcome, quality in record.report.overall.items()
         for name, value in quality.figures().items()
     }
+    return flat | {f"data.{k}.rate_28": v for k, v in record.dataset.month_rates().items()}
 
 
 def _by_group(record: RunRecord) -> dict[str, float]:

@@ -62,6 +62,7 @@ def test_everything_about_a_run_is_in_mlflow(trained: Trained) -> None:
         assert {f"report/{n}" for n in ("calibration.png", "gain.png", "gates.json")} <= papers
         assert run.data.params["upgrade.kind"] in {"logistic", "lightgbm"}
         assert run.data.metrics["test.churn.log_loss"] > 0
+        assert 0 < run.data.metrics["data.churn.rate_28"] < 1
         assert "segment.smb.churn.log_loss" in run.data.metrics
         assert "gate.scoring_latency" in run.data.metrics
         assert run.inputs.dataset_inputs[0].dataset.name == "units-decisions"
@@ -116,6 +117,16 @@ def test_a_first_training_without_evidence_ends_without_a_champion(
     assert publish_champion(home, HASH).version is None
     with pytest.raises(Refused, match="insufficient"):
         registry_of(home).promote(1, HASH)
+
+
+def test_a_champion_that_cannot_be_read_does_not_keep_a_new_one_from_being_trained(
+    home: Home, dataset: Dataset
+) -> None:
+    shutil.rmtree(home.signing_key.parent)
+    result = train(dataset, home, contract=_contract(dataset))
+    reasons = {g.reason for g in result.gates.gates if g.name == "log_loss_vs_champion.churn"}
+    assert any("signed with another key" in reason for reason in reasons)
+    assert result.promoted
 
 
 def test_not_promoting_on_request_keeps_the_champion(home: Home, dataset: Dataset) -> None:

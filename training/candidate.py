@@ -145,6 +145,7 @@ def _training(
         effect_mean=effects.mean,
         effect_sd=effects.sd,
         effect_trust=effects.trust,
+        effects_graph=effects.graph,
         sample=finite[:: max(1, len(finite) // 64)],
         calibration=_dose_terms(models),
         data_window=window,

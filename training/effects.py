@@ -8,7 +8,7 @@ no effect at all (trust none), which is not the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -40,6 +40,8 @@ class ArmEffects:
     ``mean`` and ``sd`` are ``[S + 1, A, 3]`` (last segment row: unknown segment),
     ``trust`` ``[S + 1, A]`` (0 none, 1 pooled, 2 segment, 3 personal). With trust 0 the numbers are
     0 and mean nothing. ``summary`` is one sentence for people; ``evidence`` the numbers behind it.
+    ``graph`` builds the ONNX graph of an estimator that looks at more than the segment, given the
+    number of features; then ``mean`` and ``sd`` are averages for people.
     """
 
     mean: Floats
@@ -49,6 +51,7 @@ class ArmEffects:
     segments: tuple[str, ...]
     summary: str
     evidence: Mapping[str, float] = field(default_factory=dict)
+    graph: Callable[[int], bytes] | None = None
 
     @property
     def present(self) -> bool:

@@ -16,7 +16,7 @@ from training.estimators.table import EffectTable
 from training.logistic import column_moments, fit_logistic
 from training.outcome_model import FittedOutcome, standardise
 
-FOLDS = 3
+FOLDS = 2
 #: Fewer events than this in a fold's fit: the mean is expected of everybody.
 MIN_FOLD_EVENTS = 30
 RIDGE = 10.0

@@ -7,7 +7,7 @@ are known, hence so is the information matrix of every block; only outcomes are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,7 +27,7 @@ from training.estimators.estimator import (
 )
 from training.estimators.outcome_fit import OutcomeFit
 from training.estimators.redraw import REDRAWS
-from training.estimators.search import SIGNIFICANCE
+from training.estimators.search import SIGNIFICANCE, Candidate, null_statistics
 from training.estimators.table import EffectTable
 
 
@@ -57,18 +57,25 @@ class DoseLearner:
         """Learn from ``table`` with given cross-fitted expectations ``expected`` [n, K]."""
         design = design_of(table, expected)
         past = None if table.tenant is None or table.period is None else Past(table)
-        outcomes = tuple(
+        fits = [
             OutcomeFit(
                 table=table,
                 design=design,
                 past=past,
                 outcome=k,
                 unexplained=table.outcomes[:, k] - expected[:, k],
-                seed=self.seed + 101 * k,
-                redraws=self.redraws,
+                seed=self.seed,
                 significance=self.significance,
-            ).result()
+            )
             for k in range(len(table.names))
+        ]
+        # Two passes over redraws: the pooled blocks, then all that is judged after them.
+        pooled = self._null(table, [fit.pooled_candidate() for fit in fits], self.seed)
+        later = [fit.deviation_candidates(null) for fit, null in zip(fits, pooled, strict=True)]
+        null = iter(self._null(table, [c for each in later for c in each], self.seed + 1))
+        outcomes = tuple(
+            fit.result(candidates, [next(null) for _ in candidates])
+            for fit, candidates in zip(fits, later, strict=True)
         )
         return DoseEffects(
             table=_frame(table),
@@ -79,6 +86,9 @@ class DoseLearner:
             evidence=_evidence(table, outcomes),
             summary=_sentence(table, outcomes),
         )
+
+    def _null(self, table: EffectTable, candidates: Sequence[Candidate], seed: int) -> list[Floats]:
+        return null_statistics(table, candidates, seed=seed, redraws=self.redraws)
 
 
 def _frame(table: EffectTable) -> EffectTable:

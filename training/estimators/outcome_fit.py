@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,14 +12,17 @@ from training.estimators.baseline import cluster_folds
 from training.estimators.carry import HALF_LIVES, Past, future
 from training.estimators.design import DEVIATIONS, Design
 from training.estimators.dose_effects import OutcomeEffect, Pooled
-from training.estimators.search import Candidate, adjusted, null_statistics, p_value
+from training.estimators.search import Candidate, adjusted, p_value
 from training.estimators.shrinkage import Block, Posterior
 from training.estimators.table import EffectTable
 
 
 @dataclass(kw_only=True)
 class OutcomeFit:
-    """Fits outcome number ``outcome``; ``unexplained`` [n] is the outcome minus its expectation."""
+    """Fits outcome number ``outcome``; ``unexplained`` [n] is the outcome minus its expectation.
+
+    Redraws are shared between outcomes, so the caller makes them between the three steps.
+    """
 
     table: EffectTable
     design: Design
@@ -26,59 +30,62 @@ class OutcomeFit:
     outcome: int
     unexplained: Floats
     seed: int
-    redraws: int
     significance: float
+    _p_pooled: float = field(default=1.0, init=False)
+    _slope: float = field(default=0.0, init=False)
+    _error: float = field(default=np.inf, init=False)
+    _posterior: Posterior = field(init=False)
+    _rest: Floats = field(init=False)
 
-    def result(self) -> OutcomeEffect:
-        """Search, then shrink what opened."""
-        pooled, p_pooled = self._pooled()
-        opened = ["pooled"] if p_pooled <= self.significance else []
-        rest = self.unexplained - self.table.residual * pooled.estimate * bool(opened)
-        carry = self._carry(rest)
-        candidates = ([carry] if carry else []) + self._deviations(rest)
-        p_values = self._search(candidates)
-        chosen = [c for c in candidates if p_values[c.name] <= self.significance]
-        posteriors = self._shrunk([c for c in chosen if c.name != "carry"])
-        effect = OutcomeEffect(
-            name=self.table.names[self.outcome],
-            pooled=Pooled(
-                mean=pooled.mean if opened else 0.0,
-                sd=pooled.sd if opened else pooled.error,
-                estimate=pooled.estimate,
-                error=pooled.error,
-            ),
-            deviations=posteriors,
-            p_values={"pooled": p_pooled, **p_values},
-            opened=(*opened, *(c.name for c in chosen)),
-        )
-        return self._with_carry(effect, rest) if "carry" in effect.opened else effect
+    def pooled_candidate(self) -> Candidate:
+        """The pooled block, to be tested first."""
+        weights, block = self.unexplained[:, None], self._pooled_block()
+        noise = _one(self._noise(weights, block))
+        return Candidate(name="pooled", weights=weights, block=block, noise=noise)
 
-    def _pooled(self) -> tuple[Pooled, float]:
-        weights = self.unexplained[:, None]
-        block = Block(np.asarray([[self.table.variance.sum()]]))
-        noise = self._noise(weights, block)
-        candidate = Candidate(name="pooled", weights=weights, block=block, noise=_one(noise))
-        p = self._p(candidate)
-        score = self._score(weights)
-        # The error around the estimate, not around 0.
-        slope = float(score[0] / self.table.variance.sum())
-        around = (self.unexplained - slope * self.table.residual)[:, None]
-        noise = self._noise(around, block)
-        posterior = block.posterior(score, noise)
-        error = float(np.sqrt(noise / self.table.variance.sum()))
-        sd = float(np.sqrt(posterior.covariance[0, 0]))
-        return Pooled(mean=float(posterior.mean[0]), sd=sd, estimate=slope, error=error), p
+    def deviation_candidates(self, pooled_null: Floats) -> list[Candidate]:
+        """The other blocks, after the pooled one was judged by its statistics under redraws."""
+        self._p_pooled = p_value(self._observed(self.pooled_candidate()), pooled_null)
+        self._slope, self._error, self._posterior = self._pooled()
+        opened = self._p_pooled <= self.significance
+        self._rest = self.unexplained - self.table.residual * (self._slope if opened else 0.0)
+        carry = self._carry(self._rest)
+        return ([carry] if carry else []) + self._deviations(self._rest)
 
-    def _p(self, candidate: Candidate) -> float:
-        null = null_statistics(self.table, [candidate], seed=self.seed, redraws=self.redraws)[0]
-        return p_value(self._observed(candidate), null)
-
-    def _search(self, candidates: list[Candidate]) -> dict[str, float]:
-        null = null_statistics(self.table, candidates, seed=self.seed + 1, redraws=self.redraws)
-        return adjusted(
+    def result(self, candidates: Sequence[Candidate], null: Sequence[Floats]) -> OutcomeEffect:
+        """Open what the test opens, given every candidate's statistics under redraws."""
+        p_values = adjusted(
             {c.name: self._observed(c) for c in candidates},
             {c.name: each for c, each in zip(candidates, null, strict=True)},
         )
+        chosen = [c for c in candidates if p_values[c.name] <= self.significance]
+        opened = self._p_pooled <= self.significance
+        effect = OutcomeEffect(
+            name=self.table.names[self.outcome],
+            pooled=Pooled(
+                mean=float(self._posterior.mean[0]) if opened else 0.0,
+                sd=float(np.sqrt(self._posterior.covariance[0, 0])) if opened else self._error,
+                estimate=self._slope,
+                error=self._error,
+            ),
+            deviations=self._shrunk([c for c in chosen if c.name != "carry"]),
+            p_values={"pooled": self._p_pooled, **p_values},
+            opened=(*(("pooled",) if opened else ()), *(c.name for c in chosen)),
+        )
+        return self._with_carry(effect, self._rest) if "carry" in effect.opened else effect
+
+    def _pooled_block(self) -> Block:
+        return Block(np.asarray([[self.table.variance.sum()]]))
+
+    def _pooled(self) -> tuple[float, float, Posterior]:
+        """Least squares, its error around the estimate (not around 0), and the posterior."""
+        information = float(self.table.variance.sum())
+        score = self._score(self.unexplained[:, None])
+        slope = float(score[0]) / information
+        around = (self.unexplained - slope * self.table.residual)[:, None]
+        block = self._pooled_block()
+        noise = self._noise(around, block)
+        return slope, float(np.sqrt(noise / information)), block.posterior(score, noise)
 
     def _deviations(self, rest: Floats) -> list[Candidate]:
         found = []
@@ -95,7 +102,7 @@ class OutcomeFit:
 
     def _shrunk(self, chosen: list[Candidate]) -> dict[str, Posterior]:
         """Posteriors in order, each of what the earlier ones left."""
-        left = self._after_pooled()
+        left = self.unexplained - self._slope * self.table.residual
         posteriors: dict[str, Posterior] = {}
         for candidate in chosen:
             assert candidate.block is not None
@@ -105,10 +112,6 @@ class OutcomeFit:
             posteriors[candidate.name] = posterior
             left = left - self.table.residual * (columns @ posterior.mean)
         return posteriors
-
-    def _after_pooled(self) -> Floats:
-        slope = float(self._score(self.unexplained[:, None])[0] / self.table.variance.sum())
-        return np.asarray(self.unexplained - slope * self.table.residual, dtype=np.float64)
 
     def _carry(self, rest: Floats) -> Candidate | None:
         """Past doses as alternatives, one column a half-life; scores are linear in the draws."""

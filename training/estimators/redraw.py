@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from training.dataset import Floats, Ints
+from training.dataset import Ints, Single
 from training.estimators.table import EffectTable
 
 REDRAWS = 499
@@ -22,22 +22,25 @@ def redrawn_arms(table: EffectTable, rng: np.random.Generator, count: int) -> In
     share = table.offered / table.offered.sum(axis=1, keepdims=True)
     cumulative = np.cumsum(share, axis=1)
     draws = int(table.draw.max()) + 1 if len(table) else 0
-    uniform = rng.random((draws, count))[table.draw]
-    arm = np.zeros(uniform.shape, dtype=np.int64)
+    uniform = rng.random((draws, count), dtype=np.float32)[table.draw]
+    cumulative = cumulative.astype(np.float32)
+    arm = np.zeros(uniform.shape, dtype=np.int8)
     for column in range(cumulative.shape[1]):
         arm += uniform >= cumulative[:, column, None]
     # Rounding may leave the last cumulative share below 1; the last offered arm takes the rest.
     last = share.shape[1] - 1 - np.argmax(share[:, ::-1] > 0.0, axis=1)
-    return np.asarray(np.minimum(arm, last[:, None]), dtype=np.int64)
+    return np.asarray(np.minimum(arm, last[:, None].astype(np.int8)), dtype=np.int64)
 
 
-def redrawn_residuals(table: EffectTable, *, seed: int, redraws: int = REDRAWS) -> Iterator[Floats]:
-    """Dose residuals under redrawn arms, in chunks ``[n, b]`` that add up to ``redraws``."""
+def redrawn_residuals(table: EffectTable, *, seed: int, redraws: int = REDRAWS) -> Iterator[Single]:
+    """Dose residuals under redrawn arms, in chunks ``[n, b]``
+    (float32) that add up to ``redraws``."""
     rng = np.random.Generator(np.random.Philox(seed))
+    centred = table.centred.astype(np.float32)
     size = max(1, min(redraws, _CHUNK // max(1, len(table))))
     done = 0
     while done < redraws:
         count = min(size, redraws - done)
         arms = redrawn_arms(table, rng, count)
-        yield np.take_along_axis(table.centred, arms, axis=1)
+        yield np.take_along_axis(centred, arms, axis=1)
         done += count

@@ -52,7 +52,7 @@ def null_statistics(
     stacked = np.concatenate([c.weights for c in candidates], axis=1).astype(np.float32)
     parts: list[list[Floats]] = [[] for _ in candidates]
     for residuals in redrawn_residuals(table, seed=seed, redraws=redraws):
-        scores = (stacked.T @ residuals.astype(np.float32)).astype(np.float64)
+        scores = (stacked.T @ residuals).astype(np.float64)
         begin = 0
         for part, candidate, width in zip(parts, candidates, widths, strict=True):
             part.append(candidate.statistic(scores[begin : begin + width]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +45,8 @@ class Training:
         Grid in hundredths, length of a decision, vocabulary of segments.
     effect_mean, effect_sd, effect_trust:
         [S+1, A, 3], [S+1, A, 3] and [S+1, A]; see :func:`training.export.effects.effects_graph`.
+    effects_graph:
+        Builds another effects graph, given the number of features; None for that of the tables.
     sample:
         [k, F] rows to take golden rows from (k ≥ 1); NaN is missing, and so is an infinity there.
     """
@@ -63,6 +65,7 @@ class Training:
     effect_sd: NDArray[Any]
     effect_trust: NDArray[Any]
     sample: NDArray[Any]
+    effects_graph: Callable[[int], bytes] | None = None
     calibration: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     gates: Sequence[Mapping[str, Any]] = ()
@@ -88,14 +91,18 @@ def draft_bundle(training: Training) -> Bundle:
     group_of = [owner[feature] for feature in training.features]
     graphs = {
         "hazards.onnx": hazards_graph(training.outcomes, width),
-        "effects.onnx": effects_graph(
-            training.effect_mean, training.effect_sd, training.effect_trust, width
-        ),
+        "effects.onnx": _effects(training, width),
         "attribution.onnx": attribution_graph(training.outcomes, group_of, len(groups)),
     }
     unscored = Bundle(_manifest(training), graphs, training.card)
     golden = _golden(Scorer(unscored), training)
     return Bundle(msgspec.structs.replace(unscored.manifest, golden=golden), graphs, training.card)
+
+
+def _effects(training: Training, width: int) -> bytes:
+    if training.effects_graph is not None:
+        return training.effects_graph(width)
+    return effects_graph(training.effect_mean, training.effect_sd, training.effect_trust, width)
 
 
 def with_gates(

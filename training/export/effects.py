@@ -47,7 +47,7 @@ def effects_graph(
         ],
     )
     row = add.node("Where", [known, "segment", add.constant(np.array(last))])
-    moving = _moving(add, quiet_dose)
+    moving = moving_rows(add, quiet_dose)
     nothing = add.constant(np.array(0.0, dtype=np.float32))
     for name, table in (("mean", means), ("sd", deviations)):
         found = add.node("Gather", [add.constant(table), row], axis=0)
@@ -68,7 +68,7 @@ def effects_graph(
     )
 
 
-def _moving(add: GraphBuilder, quiet_dose: float) -> str:
+def moving_rows(add: GraphBuilder, quiet_dose: float) -> str:
     """bool [n, 1, 1]: false in rows where every arm's dose is known and quiet."""
     size = add.node("Abs", ["dose"])
     # NaN < q is false: an unknown dose is not a quiet one.

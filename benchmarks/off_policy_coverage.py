@@ -74,6 +74,13 @@ GOOD = (
     World(name="bounded money", organisations=1500, size=4.0, size_spread=1.0, likeness=1.0,
           money=True),
 )  # fmt: skip
+#: Near the limits of the rule, where the normal approximation is weakest.
+EDGE = (
+    World(name="just enough events", organisations=500, size=3.0, size_spread=0.7, likeness=0.7),
+    World(name="few organisations", organisations=45, size=40.0, size_spread=0.3, likeness=0.7),
+    World(name="steep weights", organisations=2000, size=3.0, size_spread=0.7, likeness=0.7,
+          floor=0.02, tilt=2.0, target=-1.0),
+)  # fmt: skip
 BAD = (
     World(name="wanted arm hardly logged", organisations=1500, size=3.0, floor=0.002, tilt=4.0,
           target=-6.0, good=False),
@@ -235,7 +242,7 @@ def _enough(found: Overlap | None) -> bool:
 
 
 def _line(world: World, what: str, settings: ValueSettings, tally: Tally, count: int) -> str:
-    head = f"{world.name:<28}{what:<12}{settings.estimator.value:<11}{settings.interval.value:<10}"
+    head = f"{world.name:<29}{what:<12}{settings.estimator.value:<11}{settings.interval.value:<10}"
     if not tally.spoke:
         return f"{head}refused {count} of {count}"
     cover = tally.covered / tally.spoke
@@ -261,7 +268,7 @@ def main() -> int:
     ways = [
         ValueSettings(estimator=e, interval=kind, draws=399) for kind in kinds for e in WEIGHTED
     ]
-    for world in (*GOOD, *BAD):
+    for world in (*GOOD, *EDGE, *BAD):
         if chosen.worlds and chosen.worlds not in world.name:
             continue
         tallies = replicate(world, chosen.replications, chosen.seed, ways)

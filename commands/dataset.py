@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from commands.moment import moment
+from commands.moment import as_of_moment
 from flyball.errors import InvalidInput, NotFound, StorageError
 from flyball.home import Home
 from flyball.instant import HOUR_US, format_instant
@@ -55,7 +55,7 @@ def command(
             f"Let it end in {' or '.join(_SUFFIXES)}.",
             field="out",
         )
-    as_of_us = moment(as_of, field="as_of") // HOUR_US * HOUR_US
+    as_of_us = as_of_moment(as_of) // HOUR_US * HOUR_US
     wanted = None if tenants is None else {each for each in tenants.split(",") if each}
     table = _decided(home, as_of_us) if decisions else _features(home, as_of_us, wanted)
     if decisions and wanted is not None:
@@ -75,6 +75,11 @@ def _features(home: Home, as_of_us: int, wanted: Collection[str] | None) -> Any:
 
     with read_ledger(home) as ledger:
         known = ledger.accounts_as_of(as_of_us)
+        if not known:
+            raise NotFound(
+                f"Nobody had an account as of {format_instant(as_of_us)}.",
+                "Give a later --as-of, or import accounts first.",
+            )
         unknown = sorted(set(wanted or ()) - set(known))
         if unknown:
             raise NotFound(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flyball.errors import InvalidInput
+from flyball.errors import InvalidInput, NotFound
 from flyball.home import Home
 
 if TYPE_CHECKING:
@@ -56,8 +56,9 @@ def command(
 ) -> None:
     """Decide for every tenant as of a time, from what was known then."""
     from commands.decision_output import check_path, write_decisions
+    from commands.moment import as_of_moment
     from flyball.decision import Mode
-    from flyball.instant import parse_instant
+    from flyball.instant import format_instant
     from ledger.sqlite_ledger import open_ledger, read_ledger
     from serving.clock import clock_for, wall_us
     from serving.deciding import check_forward, current_bundle, decide_pass, log_pass
@@ -73,9 +74,7 @@ def command(
     # Never makes a ledger: a mistyped home is an error, not an empty one.
     read_ledger(home).close()
     as_of_us = (
-        clock_for(settings.decisions.clock, home).now_us()
-        if as_of is None
-        else parse_instant(as_of, field="as_of")
+        clock_for(settings.decisions.clock, home).now_us() if as_of is None else as_of_moment(as_of)
     )
     with open_ledger(home) as ledger:
         wanted = _known(tenants, set(ledger.tenants_created()))
@@ -91,6 +90,11 @@ def command(
             bundle=current_bundle(home, settings),
             policy=policy,
         )
+        if not done.decisions:
+            raise NotFound(
+                f"Nobody had an account as of {format_instant(as_of_us)}.",
+                "Give a later --as-of, or import accounts first.",
+            )
         decisions = log_pass(ledger, done, finished_us=wall_us())
         later = [run for run in ledger.experiments() if run.started_us > as_of_us]
         if publish:

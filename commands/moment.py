@@ -6,7 +6,7 @@ import re
 import time
 
 from flyball.errors import InvalidInput
-from flyball.instant import DAY_US, HOUR_US, MINUTE_US, check_instant, parse_instant
+from flyball.instant import DAY_US, HOUR_US, MINUTE_US, check_instant, format_instant, parse_instant
 
 _DURATION = re.compile(r"(\d{1,5})([mhdw])", re.ASCII)
 _UNIT_US = {"m": MINUTE_US, "h": HOUR_US, "d": DAY_US, "w": 7 * DAY_US}
@@ -20,6 +20,23 @@ def wall_clock_us() -> int:
 def moment(text: str | None, *, field: str = "at") -> int:
     """``text`` as an instant; the machine's clock if it is None."""
     return wall_clock_us() if text is None else parse_instant(text, field=field)
+
+
+def as_of_moment(text: str | None) -> int:
+    """An as-of time: ``text`` as an instant that is not ahead of the machine's clock, or now.
+
+    Nothing is known yet of the future, and a live decision made there would block all before it.
+    An hour's grace is what usage events get too.
+    """
+    as_of_us = moment(text, field="as_of")
+    if as_of_us > wall_clock_us() + HOUR_US:
+        raise InvalidInput(
+            f"as_of {format_instant(as_of_us)} lies in the future.",
+            "Give a time that has been, or leave out --as-of for now.",
+            field="as_of",
+            code="future_time",
+        )
+    return as_of_us
 
 
 def expiry(text: str, now_us: int) -> int:

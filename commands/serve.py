@@ -44,11 +44,14 @@ def command(
     data_path_only: bool,
 ) -> None:
     """Take telemetry in, decide, and serve decisions until stopped."""
+    from flyball.policies.registry import policy_named
     from serving.logs import configure_logs
     from serving.supervisor import Supervisor, take_lock
 
     configure_logs()
     settings = load_settings(home.settings)
+    # Here and not at the first decision: a service that can never decide must not seem to start.
+    policy_named(settings.policy.name, **settings.policy.params)
     host = host or settings.server.host
     try:
         lock = take_lock(home.lock)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commands.moment import moment
+from commands.moment import as_of_moment
 from flyball.errors import Refused
 from flyball.home import Home
 from flyball.instant import HOUR_US
@@ -45,7 +45,7 @@ def command(home: Home, *, as_of: str | None, seed: int, promote: bool, as_json:
     from commands.training_table import print_result, result_json
     from training.run import train
 
-    as_of_us = moment(as_of, field="as_of") // HOUR_US * HOUR_US
+    as_of_us = as_of_moment(as_of) // HOUR_US * HOUR_US
     with _progress() as notice:
         dataset = load_dataset(home, as_of_us, notice)
         result = train(dataset, home, seed=seed, promote=promote, notice=notice)

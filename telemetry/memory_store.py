@@ -35,9 +35,18 @@ class MemoryEventStore:
             for name in sorted(self.pending() if names is None else set(names)):
                 tenant = resolve(name)
                 if tenant is not None:
-                    waiting = [key for key in self._pending if key[0] == name]
-                    outcomes += [self._take(self._pending.pop(key), tenant) for key in waiting]
+                    for key in [key for key in self._pending if key[0] == name]:
+                        outcomes.append(self._take(self._pending[key], tenant))
+                        if outcomes[-1] is not Outcome.BEFORE_ACCOUNT:
+                            del self._pending[key]
         return Receipt(tuple(outcomes))
+
+    def oldest_pending_us(self, names: Iterable[str]) -> int | None:
+        """See :class:`telemetry.store.EventStore`."""
+        wanted = set(names)
+        with self._lock:
+            waiting = [e.time_us for (name, *_), e in self._pending.items() if name in wanted]
+        return min(waiting, default=None)
 
     def changes_since(self, cursor: int) -> Changes:
         """See :class:`telemetry.store.EventStore`."""

@@ -63,6 +63,14 @@ class SqliteEventStore:
                 outcomes += self._release_one(name, tenant)
         return Receipt(tuple(outcomes))
 
+    def oldest_pending_us(self, names: Iterable[str]) -> int | None:
+        """See :class:`telemetry.store.EventStore`."""
+        found = [
+            self._read("SELECT min(time_us) FROM pending WHERE name = ?", (name,))[0][0]
+            for name in names
+        ]
+        return min((time_us for time_us in found if time_us is not None), default=None)
+
     def changes_since(self, cursor: int) -> Changes:
         """See :class:`telemetry.store.EventStore`."""
         rows = self._read(
@@ -130,23 +138,31 @@ class SqliteEventStore:
     def _release_one(self, name: str, tenant: KnownTenant) -> list[Outcome]:
         outcomes: list[Outcome] = []
         connection = self._reading
+        after = ("", "")
         while True:
             with self._read_lock, storage_errors(self._path), transaction(connection):
-                rows = list(connection.execute(_PENDING_OF, (name, _RELEASE_CHUNK)))
+                rows = list(connection.execute(_PENDING_OF, (name, *after, _RELEASE_CHUNK)))
                 events = [event_of(row) for row in rows]
                 found = self._imported_at_release.find(
                     connection, [(tenant.tenant_id, event) for event in events]
                 )
                 log = OpenLog(connection, imported=found)
-                outcomes += [log.take((event, tenant)) for event in events]
+                taken = [log.take((event, tenant)) for event in events]
                 connection.executemany(
                     "DELETE FROM pending WHERE name = ? AND source = ? AND event_id = ?",
-                    [row[:3] for row in rows],
+                    [
+                        row[:3]
+                        for row, outcome in zip(rows, taken, strict=True)
+                        if outcome is not Outcome.BEFORE_ACCOUNT
+                    ],
                 )
                 log.finish()
+            outcomes += taken
             if len(rows) < _RELEASE_CHUNK:
                 return outcomes
+            after = rows[-1][1:3]
 
 
 _PENDING_OF = """SELECT name, source, event_id, time_us, arrived_us, meter, quantity, endpoint
-FROM pending WHERE name = ? LIMIT ?"""
+FROM pending WHERE name = ? AND (source, event_id) > (?, ?)
+ORDER BY source, event_id LIMIT ?"""

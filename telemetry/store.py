@@ -73,7 +73,14 @@ class EventStore(Protocol):
         ...
 
     def release(self, resolve: Resolve, names: Iterable[str] | None = None) -> Receipt:
-        """Move pending events whose name now resolves into the log (``names``: only those)."""
+        """Move pending events whose name now resolves into the log (``names``: only those).
+
+        Events older than the account stay pending: a corrected account may still release them.
+        """
+        ...
+
+    def oldest_pending_us(self, names: Iterable[str]) -> int | None:
+        """Time of the oldest event that waits for one of ``names``; None if none does."""
         ...
 
     def changes_since(self, cursor: int) -> Changes:

@@ -16,6 +16,7 @@ from serving.rest.body import read_document
 from serving.rest.casing import snake
 from serving.rest.gate import At, Ingest
 from serving.rest.run import in_thread
+from telemetry.store import Outcome
 
 _ACCOUNT = {
     "plan": "pro",
@@ -90,10 +91,17 @@ def routes() -> APIRouter:
 
         def put() -> dict[str, Any]:
             kept = [] if dated else worker.ledger.account_versions(tenant_id)
-            # A tenant that is known stays as old as it is: new ones are spared friction.
-            account = replace(parsed, created_us=kept[-1].created_us) if kept else parsed
-            done = worker.ledger.put_account(account, author=who.name)
             names = (tenant_id, *parsed.aliases)
+            created_us = parsed.created_us
+            if kept:
+                # A tenant that is known stays as old as it is: new ones are spared friction.
+                created_us = kept[-1].created_us
+            elif not dated:
+                # Usage may come first; it shows that the tenant was there already.
+                waiting_us = worker.events.oldest_pending_us(names)
+                created_us = min(created_us, waiting_us or created_us)
+            account = replace(parsed, created_us=created_us)
+            done = worker.ledger.put_account(account, author=who.name)
             for name in names:
                 worker.forget(name)
             released = worker.events.release(worker.resolve, names)
@@ -101,7 +109,7 @@ def routes() -> APIRouter:
                 "tenantId": tenant_id,
                 "version": done.version,
                 "created": done.created,
-                "releasedEvents": len(released.outcomes),
+                "releasedEvents": released.counts().get(Outcome.ACCEPTED, 0),
             }
 
         return await in_thread(put)

@@ -124,6 +124,18 @@ def test_release_can_be_limited_to_names(store: EventStore) -> None:
     assert dict(store.pending()) == {"a": 1}
 
 
+def test_pending_events_older_than_the_account_go_on_waiting(store: EventStore) -> None:
+    store.append([replace(EVENT, tenant_id="new", event_id=f"{i}") for i in range(3)], known)
+    store.append([replace(EVENT, tenant_id="new", event_id="old", time_us=_T - 9)], known)
+    assert store.oldest_pending_us(["other", "new"]) == _T - 9
+    assert store.oldest_pending_us(["other"]) is None
+    released = store.release(lambda name: KnownTenant(name, _T)).counts()
+    assert released == {Outcome.ACCEPTED: 3, Outcome.BEFORE_ACCOUNT: 1}
+    assert dict(store.pending()) == {"new": 1}
+    assert store.release(lambda name: KnownTenant(name, 0)).outcomes == (Outcome.ACCEPTED,)
+    assert dict(store.pending()) == {}
+
+
 def test_a_pending_event_with_other_content_is_a_conflict(store: EventStore) -> None:
     event = replace(EVENT, tenant_id="new_co")
     store.append([event], known)

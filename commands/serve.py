@@ -129,7 +129,10 @@ def _children(
     specs = [
         ChildSpec(
             name=f"worker-{number}",
-            argv=("-m", "serving.worker_process", "--home", str(home.root), *sockets),
+            argv=(
+                *("-m", "serving.worker_process", "--home", str(home.root)),
+                *("--clock", clock, *sockets),
+            ),
             fds=tuple(fds),
             environment={"PROMETHEUS_MULTIPROC_DIR": str(metrics)},
         )

@@ -11,6 +11,7 @@ from flyball.home import Home
 from serving.clock import clock_for
 from serving.control_loop import ControlLoop
 from serving.logs import configure_logs
+from serving.sealing import keep_sealed
 from serving.settings import ClockKind, load_settings
 
 
@@ -26,8 +27,11 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     settings = load_settings(home.settings)
+    sealer = threading.Thread(target=keep_sealed, args=(home, stopping), name="sealer", daemon=True)
+    sealer.start()
     with ControlLoop(home, settings, clock_for(ClockKind(arguments.clock), home)) as loop:
         loop.run(stopping)
+    sealer.join(timeout=10)
 
 
 if __name__ == "__main__":

@@ -73,7 +73,9 @@ def take_lock(path: Path) -> int:
     return handle
 
 
-def _die_with_parent() -> None:
+def _prepare_child() -> None:
+    # Ctrl-C reaches the whole process group; the supervisor alone acts on it and stops the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Linux only: a killed supervisor must not leave children that hold the port.
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -104,7 +106,7 @@ class _Child:
             pass_fds=self.spec.fds,
             env={**os.environ, **self.spec.environment},
             stdin=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  # forked from the only thread
+            preexec_fn=_prepare_child,  # noqa: PLW1509  # forked from the only thread
         )
 
     def poll(self, log: structlog.stdlib.BoundLogger) -> None:

@@ -51,6 +51,9 @@ class Worker:
         Public key that the snapshot must be signed with.
     now_us:
         The clock; tests give their own.
+    event_clock:
+        Where decisions follow events: the latest event's time. What comes in is then known from
+        its own time on, as in an import of history.
     shared_metrics:
         Whether ``/metrics`` answers for all workers of the service.
     """
@@ -61,10 +64,12 @@ class Worker:
         key: Ed25519PublicKey,
         *,
         now_us: Callable[[], int] = wall_clock_us,
+        event_clock: Callable[[], int] | None = None,
         shared_metrics: bool = False,
     ) -> None:
         self.home = home
         self.now_us = now_us
+        self._event_clock = event_clock
         self.reader = SnapshotReader(home.snapshot, key, kill=home.kill)
         self.tokens = TokenBook(home.tokens)
         self.metrics = WorkerMetrics(shared=shared_metrics)
@@ -99,6 +104,17 @@ class Worker:
     def count_lookup(self) -> None:
         """Count one lookup; added to the metric by :meth:`refresh`, off the hot path."""
         self._counted += 1
+
+    # --- what time it is for what comes in
+
+    @property
+    def follows_events(self) -> bool:
+        """Whether decisions are made at the time of the latest event, not of the wall clock."""
+        return self._event_clock is not None
+
+    def known_us(self) -> int:
+        """When records that come in now count as known."""
+        return self.now_us() if self._event_clock is None else self._event_clock()
 
     # --- the stores, opened on first use
 

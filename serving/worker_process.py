@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import gc
+import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
@@ -39,15 +42,33 @@ def server_of(worker: Worker) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+def _event_clock(home: Home) -> Callable[[], int]:
+    # Needs DuckDB, which an ordinary worker never loads.
+    from serving.clock import EventClock
+
+    return EventClock(home).now_us
+
+
 def main() -> None:
     """Serve on inherited sockets until SIGTERM."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", required=True)
     parser.add_argument("--fd", type=int, action="append", default=[])
     arguments = parser.parse_args()
+    # The server takes signals over while it runs and raises them again once it has stopped.
+    signal.signal(signal.SIGTERM, _leave)
     configure_logs()
     home = Home(Path(arguments.home))
-    worker = Worker(home, load_public_key(home.verify_key), shared_metrics=True)
+    worker = Worker(
+        home,
+        load_public_key(home.verify_key),
+        event_clock=_event_clock(home) if arguments.clock == "events" else None,
+        shared_metrics=True,
+    )
     worker.refresh()
     worker.keep_fresh()
     # What exists now lives as long as the process: never walk it again.

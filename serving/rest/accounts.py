@@ -80,7 +80,7 @@ def routes() -> APIRouter:
         row = dict(_object(await read_document(request), "account"))
         if row.setdefault("tenant_id", tenant_id) != tenant_id:
             raise InvalidInput("tenantId differs from the address.", field="tenantId")
-        now_us = worker.now_us()
+        now_us = worker.known_us()
         # Now, unless it says since when: the past as it was known then stays as it was.
         row.setdefault("effective_at", format_instant(now_us))
         dated = row.get("created_at") is not None
@@ -121,7 +121,7 @@ def routes() -> APIRouter:
         openapi_extra=_body(_SUBSCRIPTION),
     )
     async def subscriptions(request: Request, worker: At, _: Ingest) -> dict[str, Any]:
-        now_us = worker.now_us()
+        now_us = worker.known_us()
         entries = _list(await read_document(request), "subscriptions")
         records = [
             replace(parse_subscription(_object(entry, "subscription")), known_us=now_us)
@@ -153,7 +153,7 @@ def routes() -> APIRouter:
         ]
 
         def put() -> list[dict[str, Any]]:
-            now_us = worker.now_us()
+            now_us = worker.known_us()
             versions = []
             for entry in entries:
                 done = worker.ledger.put_plan(entry, now_us=now_us, author=who.name)

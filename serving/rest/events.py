@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 
 from flyball.errors import InvalidInput
+from flyball.instant import LATEST_US
+from flyball.usage import UsageEvent
 from serving.rest.body import read_body
 from serving.rest.gate import At, Ingest
 from serving.rest.problem import ProblemError
@@ -75,19 +78,33 @@ class EventReceipt(msgspec.Struct, frozen=True):
 
 def _parse(request: Request, body: bytes, worker: Worker) -> Parsed:
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    now_us, meters = worker.now_us(), worker.meters()
+    # Where decisions follow events, an event arrives at its own time, however far ahead that is.
+    arrived_us = LATEST_US - 1 if worker.follows_events else worker.now_us()
+    meters = worker.meters()
     if media == BATCH:
-        return parse_batch(body, arrived_us=now_us, meters=meters)
+        return parse_batch(body, arrived_us=arrived_us, meters=meters)
     if media == SINGLE:
-        return parse_single(body, arrived_us=now_us, meters=meters)
+        return parse_single(body, arrived_us=arrived_us, meters=meters)
     if "ce-specversion" in request.headers:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        return parse_binary(headers, body, arrived_us=now_us, meters=meters)
+        return parse_binary(headers, body, arrived_us=arrived_us, meters=meters)
     raise ProblemError(
         415,
         f"Send {SINGLE}, {BATCH}, or binary mode with ce- headers.",
         code="unsupported_media_type",
     )
+
+
+def _on_arrival(events: list[UsageEvent], worker: Worker) -> list[UsageEvent]:
+    """Events as they arrive by the service's clock; one without a time arrives at its now."""
+    if not worker.follows_events:
+        return events
+    now_us = worker.known_us()
+    times = (now_us if e.time_us == e.arrived_us else e.time_us for e in events)
+    return [
+        replace(event, time_us=time_us, arrived_us=time_us)
+        for event, time_us in zip(events, times, strict=True)
+    ]
 
 
 def _receipt(parsed: Parsed, receipt: Receipt, worker: Worker) -> EventReceipt:
@@ -142,7 +159,8 @@ def routes() -> APIRouter:
             raise ProblemError(400, str(error), code=error.code) from error
         receipt = Receipt(())
         if parsed.events:
-            submit = partial(worker.events.submit, parsed.events, worker.resolve)
+            taken = _on_arrival(parsed.events, worker)
+            submit = partial(worker.events.submit, taken, worker.resolve)
             future = await loop.run_in_executor(None, submit)
             receipt = await asyncio.wrap_future(future)
         answer = _receipt(parsed, receipt, worker)

@@ -122,7 +122,7 @@ def _overrides(router: APIRouter) -> None:
                 asked.kind,
                 author=who.name,
                 reason=asked.reason,
-                now_us=worker.now_us(),
+                now_us=worker.known_us(),
                 expires_us=expires_us,
                 arm=arm,
             )
@@ -131,7 +131,7 @@ def _overrides(router: APIRouter) -> None:
 
     @router.get("/v1/overrides")
     async def listed(worker: At, _: Reader, active: bool = True) -> dict[str, Any]:
-        at_us = worker.now_us() if active else None
+        at_us = worker.known_us() if active else None
         found = await in_thread(lambda: worker.ledger.overrides(active_at_us=at_us))
         return {"overrides": [_override(override) for override in found]}
 
@@ -140,7 +140,7 @@ def _overrides(router: APIRouter) -> None:
         asked = _convert(await read_document(request), _Stop)
         ended = await in_thread(
             lambda: worker.ledger.end_override(
-                override_id, author=who.name, now_us=worker.now_us(), reason=asked.reason
+                override_id, author=who.name, now_us=worker.known_us(), reason=asked.reason
             )
         )
         return _override(ended)
@@ -200,7 +200,7 @@ def _experiments(router: APIRouter) -> None:
                 holdout_share=asked.holdoutShare,
                 author=who.name,
                 reason=asked.reason,
-                now_us=worker.now_us(),
+                now_us=worker.known_us(),
             )
         )
         return _experiment(run)
@@ -210,7 +210,7 @@ def _experiments(router: APIRouter) -> None:
         asked = _convert(await read_document(request), _Stop)
         run = await in_thread(
             lambda: worker.ledger.stop_experiment(
-                author=who.name, now_us=worker.now_us(), reason=asked.reason
+                author=who.name, now_us=worker.known_us(), reason=asked.reason
             )
         )
         return _experiment(run)

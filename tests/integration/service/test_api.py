@@ -332,3 +332,17 @@ def test_an_account_put_again_without_its_age_is_no_new_version(service: Service
     again = account(service, "ent_9", createdAt=None).json()
     assert (first["version"], first["created"]) == (1, True)
     assert (again["version"], again["created"]) == (1, False)
+
+
+def test_where_decisions_follow_events_an_event_arrives_at_its_own_time(service: Service) -> None:
+    account(service)
+    newest_us = 1_800_000_000_000_000
+    service.worker._event_clock = lambda: newest_us
+    ahead = event(1, time="2030-01-01T00:00:00Z")
+    untimed = {key: value for key, value in event(2).items() if key != "time"}
+    with service.client() as client:
+        body = msgspec.json.encode([ahead, untimed])
+        assert client.post("/v1/events", content=body, headers=BATCH).json()["accepted"] == 2
+    kept = {e.event_id: (e.time_us, e.arrived_us) for e in service.worker.events.events_since(0)}
+    assert kept["e1"] == (1_893_456_000_000_000, 1_893_456_000_000_000)
+    assert kept["e2"] == (newest_us, newest_us)

@@ -177,11 +177,13 @@ def _model(world: World, need: Floats) -> Floats:
     return np.asarray(1.0 / (1.0 + np.exp(-(log_odds[:, None] + wrong))))
 
 
-def truth(world: World, seed: int = 7) -> tuple[float, float]:
+def truth(
+    world: World, seed: int = 7, *, organisations: int = TRUTH_ORGANISATIONS
+) -> tuple[float, float]:
     """True value of the target per row, and of its difference from the baseline."""
     generator = np.random.Generator(np.random.Philox(seed))
     accounts = max(1.0, world.size)
-    many = replace(world, organisations=int(TRUTH_ORGANISATIONS / accounts**0.5), giant=0.0)
+    many = replace(world, organisations=int(organisations / accounts**0.5), giant=0.0)
     found = draw(many, generator)
     value = float((found.target * found.expected).sum(axis=1).mean())
     return value, value - float(found.expected[:, NEUTRAL].mean())
@@ -213,11 +215,16 @@ class Tally:
 
 
 def replicate(
-    world: World, replications: int, seed: int, ways: Sequence[ValueSettings]
+    world: World,
+    replications: int,
+    seed: int,
+    ways: Sequence[ValueSettings],
+    *,
+    truth_organisations: int = TRUTH_ORGANISATIONS,
 ) -> list[tuple[Tally, Tally]]:
     """For each way to estimate, on the same replications: tallies of the target's value and of its
     difference from the baseline."""
-    true = truth(world)
+    true = truth(world, organisations=truth_organisations)
     tallies = [(Tally(), Tally()) for _ in ways]
     for index in range(replications):
         found = draw(world, np.random.Generator(np.random.Philox(key=[seed, index])))

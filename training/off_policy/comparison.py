@@ -8,6 +8,7 @@ import numpy as np
 
 from training.dataset import Floats
 from training.off_policy.estimator import terms
+from training.off_policy.interval import cluster_totals
 from training.off_policy.logged import LoggedBandit, check_probabilities
 from training.off_policy.overlap import Refused, overlap
 from training.off_policy.value import (
@@ -25,12 +26,17 @@ SAME = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """``difference`` is policy minus baseline. ``moved``: mean total variation between them."""
+    """``difference`` is policy minus baseline, on the same rows.
+
+    ``moved``: mean total variation between the two. ``scale``: the baseline's point value, also
+    where it is refused an interval; only to express a difference as a share of it.
+    """
 
     policy: Estimate | Refused
     baseline: Estimate | Refused
     difference: Estimate | Refused
     moved: float
+    scale: float
 
     @property
     def same(self) -> bool:
@@ -44,31 +50,32 @@ def compare(
     """Values of ``policy`` and ``baseline`` ``[n, A]`` and their paired difference.
 
     The difference is refused where overlap on the rows that the two treat differently is bad, and,
-    for the self-normalised estimators, where either policy alone is refused.
+    for the self-normalised estimators, where the weights of either policy alone are.
     """
     chosen = settings or ValueSettings()
-    ours, theirs = policy_value(logged, policy, chosen), policy_value(logged, baseline, chosen)
+    found = _difference(logged, policy, baseline, chosen)
+    threshold = threshold_for(logged, baseline, chosen)
+    alone = terms(logged, baseline, chosen.estimator, threshold=threshold)
     return Comparison(
-        policy=ours,
-        baseline=theirs,
-        difference=_difference(logged, policy, baseline, chosen, (ours, theirs)),
+        policy=policy_value(logged, policy, chosen),
+        baseline=policy_value(logged, baseline, chosen),
+        difference=found,
         moved=float(np.abs(policy - baseline).sum()) / (2.0 * len(logged)),
+        scale=cluster_totals(alone, logged.cluster).value(),
     )
 
 
 def _difference(
-    logged: LoggedBandit,
-    policy: Floats,
-    baseline: Floats,
-    settings: ValueSettings,
-    alone: tuple[Estimate | Refused, Estimate | Refused],
+    logged: LoggedBandit, policy: Floats, baseline: Floats, settings: ValueSettings
 ) -> Estimate | Refused:
+    check_probabilities("policy", policy, len(logged))
     check_probabilities("baseline", baseline, len(logged))
     found = overlap(logged, policy, baseline)
     reason = settings.rule.objection(found)
-    if settings.estimator.normalised:
-        refused = [each.reason for each in alone if isinstance(each, Refused)]
-        reason = reason or "; ".join(refused)
+    if settings.estimator.normalised and not reason:
+        weights = settings.rule.of_weights()
+        alone = (weights.objection(overlap(logged, each)) for each in (policy, baseline))
+        reason = "; ".join(said for said in alone if said)
     if reason and settings.estimator.gates:
         return Refused(reason, found)
     top = threshold_for(logged, policy, settings)

@@ -34,15 +34,17 @@ def off_policy_gate(
     as passed. Figures are shares of the baseline's value, or in the reward's unit where that is 0.
     """
     chosen = rule or VetoRule()
-    difference, baseline = comparison.difference, comparison.baseline
+    difference = comparison.difference
     if comparison.same:
         return not_applicable(name, "the policy is static on these rows")
-    if isinstance(difference, Refused) or isinstance(baseline, Refused):
-        refused = difference if isinstance(difference, Refused) else baseline
-        assert isinstance(refused, Refused)
-        return not_applicable(name, f"overlap is too small: {refused.reason}")
+    if isinstance(difference, Refused):
+        return not_applicable(name, f"overlap is too small: {difference.reason}")
     silent = _silent(difference, chosen)
-    return not_applicable(name, silent) if silent else _verdict(difference, baseline, chosen, name)
+    return (
+        not_applicable(name, silent)
+        if silent
+        else _verdict(difference, comparison.scale, chosen, name)
+    )
 
 
 def _silent(difference: Estimate, rule: VetoRule) -> str:
@@ -53,8 +55,8 @@ def _silent(difference: Estimate, rule: VetoRule) -> str:
     return ""
 
 
-def _verdict(difference: Estimate, baseline: Estimate, rule: VetoRule, name: str) -> Gate:
-    scale = abs(baseline.value) or 1.0
+def _verdict(difference: Estimate, static: float, rule: VetoRule, name: str) -> Gate:
+    scale = abs(static) or 1.0
     floor, ceiling = difference.floor / scale, difference.ceiling / scale
     level = f"{difference.level:.0%}"
     if ceiling < 0.0:

@@ -8,7 +8,7 @@ be drawn are seen.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -54,6 +54,10 @@ class OverlapRule:
     max_row_share: float = 0.05
     max_organisation_share: float = 0.15
     max_unsupported: float = 0.001
+
+    def of_weights(self) -> OverlapRule:
+        """The same rule without its demands on events: for a weight total that only divides."""
+        return replace(self, min_effective_events=0.0, min_tail_events=0.0)
 
     def objection(self, found: Overlap) -> str:
         """Why ``found`` is too little, "" if it is enough."""
@@ -108,7 +112,7 @@ def overlap(logged: LoggedBandit, policy: Floats, baseline: Floats | None = None
         effective_organisations=kish(organisation),
         largest_row=_share(float(weight.max()), total),
         largest_organisation=_share(float(organisation.max()), total),
-        unsupported=float((policy * ~possible).sum()) / len(logged),
+        unsupported=float((moved * ~possible).sum()) / len(logged),
     )
 
 

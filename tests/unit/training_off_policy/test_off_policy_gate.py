@@ -61,7 +61,7 @@ def test_bad_overlap_is_not_applicable_and_says_what_is_missing(paying: LoggedBa
     few = paying.take(np.arange(6000) < 300)
     gate = off_policy_gate(compare(few, few.constant(0), few.constant(1)))
     assert gate.verdict is Verdict.NOT_APPLICABLE
-    assert "effective events" in gate.reason
+    assert "88.0 effective rows, 100 are needed" in gate.reason
 
 
 def test_the_direct_method_never_gates(paying: LoggedBandit) -> None:

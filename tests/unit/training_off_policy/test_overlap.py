@@ -99,12 +99,30 @@ def test_each_limit_objects_by_name() -> None:
     assert OverlapRule().objection(blind)
 
 
-def test_a_refused_policy_refuses_its_self_normalised_difference(random_log: Log) -> None:
-    log = random_log(600, rate=0.1)
+def test_a_self_normalised_difference_needs_weights_of_both_policies(random_log: Log) -> None:
+    log = random_log()
+    offered = np.tile([0.4995, 0.4995, 0.001], (3000, 1))
+    rare = LoggedBandit(
+        reward=log.reward, arm=log.arm % 2, offered=offered, cluster=log.cluster
+    )  # fmt: skip
+    # Both play the hardly logged arm everywhere but on 600 rows: their difference is well seen.
+    baseline, policy = rare.constant(2), rare.constant(2)
+    baseline[:1200], policy[:1200] = [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]
+    plain = compare(rare, policy, baseline, ValueSettings(estimator=Estimator.IPS))
+    assert isinstance(plain.difference, Estimate)
+    divided = compare(rare, policy, baseline, ValueSettings(estimator=Estimator.SNIPS))
+    assert isinstance(divided.difference, Refused)
+    assert "effective rows" in divided.difference.reason
+
+
+def test_a_policy_alone_may_be_refused_where_its_difference_is_not(random_log: Log) -> None:
+    log = random_log(360)
     found = compare(log, log.constant(1), log.constant(0))
     assert isinstance(found.policy, Refused)
-    assert isinstance(found.difference, Refused)
-    assert "effective events" in found.difference.reason
+    assert "effective events" in found.policy.reason
+    assert isinstance(found.difference, Estimate)
+    # The share is still taken of something.
+    assert 0.1 < found.scale < 0.6
 
 
 def test_without_any_event_there_is_a_refusal_not_a_zero(random_log: Log) -> None:

@@ -21,13 +21,13 @@ from telemetry.history_writer import HistoryWriter
 from telemetry.usage_identity import FRESH, find_repeats, key_kind
 
 #: Events sealed in one transaction at most.
-SEAL_ROWS = 1_000_000
+SEAL_ROWS = 500_000
 
 #: Sealed identities stay in the log this long, so that a repeated post is recognised at once.
 IDENTITY_US = IDENTITY_DAYS * DAY_US
 
 #: Sealing is due with this many unsealed events, or when the oldest is this old.
-DUE_ROWS = 200_000
+DUE_ROWS = 1_000_000
 DUE_AGE_US = HOUR_US
 
 _FORGET_ROWS = 20_000
@@ -71,7 +71,7 @@ def seal(home: Home, now_us: int) -> Sealed:
     HomeInUse
         An import or another sealing is under way; try again later.
     StorageError
-        Nothing of the current million events was moved.
+        Nothing of the current half million events was moved.
     """
     total = Sealed()
     with directory_lock(home.history, wait=False):
@@ -118,7 +118,8 @@ def _seal_some(home: Home, log: Any) -> Sealed | None:
         for row in conflicts:
             keeper.keep_conflict(row)
 
-    writer.commit(files, mark)
+    # Where a repeat falls away, what was counted live changes.
+    writer.commit(files, mark, new_usage=bool(same))
     return Sealed(fresh.num_rows, len(same) - len(conflicts), len(conflicts))
 
 

@@ -74,8 +74,15 @@ def list_files(connection: Any) -> list[HistoryFile]:
     ]
 
 
-def add_files(connection: Any, files: Iterable[HistoryFile]) -> None:
-    """Make ``files`` part of the history; call inside a transaction."""
+def add_files(connection: Any, files: Iterable[HistoryFile], *, new_usage: bool = True) -> None:
+    """Make ``files`` part of the history; call inside a transaction.
+
+    Parameters
+    ----------
+    new_usage:
+        Whether they hold usage that the event log did not hold: whoever follows the log must read
+        again then.
+    """
     for file in files:
         connection.execute(
             "INSERT INTO history_file VALUES (?,?,?,?,?)",
@@ -85,7 +92,8 @@ def add_files(connection: Any, files: Iterable[HistoryFile]) -> None:
             "INSERT INTO history_arrival VALUES (?,?,?)",
             [(file.name, day, rows) for day, rows in sorted(file.arrivals.items())],
         )
-    connection.execute("UPDATE state SET value = value + 1 WHERE name = 'history'")
+    if new_usage:
+        connection.execute("UPDATE state SET value = value + 1 WHERE name = 'history'")
 
 
 def paths_of(home: Home, files: Sequence[HistoryFile]) -> list[Path]:

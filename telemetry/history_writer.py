@@ -84,14 +84,21 @@ class HistoryWriter:
         )
 
     def commit(
-        self, files: Sequence[HistoryFile], also: Callable[[Any], None] = lambda _: None
+        self,
+        files: Sequence[HistoryFile],
+        also: Callable[[Any], None] = lambda _: None,
+        *,
+        new_usage: bool = True,
     ) -> None:
-        """Make ``files`` history and do ``also`` in the same transaction."""
+        """Make ``files`` history and do ``also`` in the same transaction.
+
+        ``new_usage``: see :func:`telemetry.history_files.add_files`.
+        """
         connection = open_database(self._home.events)
         try:
             with storage_errors(self._home.events), transaction(connection):
                 if files:
-                    add_files(connection, files)
+                    add_files(connection, files, new_usage=new_usage)
                 also(connection)
         finally:
             connection.close()

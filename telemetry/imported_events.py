@@ -27,7 +27,7 @@ class ImportedEvents:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._version = -1
+        self._version: list[tuple[int]] = []
         self._files: dict[int, list[HistoryFile]] = {}
         self._covered: set[int] = set()
         self._keys: dict[int, Any] = {}
@@ -61,7 +61,9 @@ class ImportedEvents:
         return found
 
     def _follow(self, log: Any) -> None:
-        version = next(iter(log.execute("SELECT value FROM state WHERE name = 'history'")))[0]
+        version = log.execute(
+            "SELECT value FROM state WHERE name IN ('history', 'sealed') ORDER BY name"
+        ).fetchall()
         if version == self._version:
             return
         self._version = version

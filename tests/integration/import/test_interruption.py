@@ -86,7 +86,7 @@ def test_a_crash_before_a_commit_leaves_nothing_half_done(
 ) -> None:
     write_csv(directory / "usage.csv", usage_rows(100))
 
-    def crash(*_: object) -> None:
+    def crash(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:

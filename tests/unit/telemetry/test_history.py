@@ -18,6 +18,7 @@ from telemetry.history import IDENTITY_US, Sealed, seal, seal_due
 from telemetry.history_files import HistoryFile, history_relation, list_files, paths_of
 from telemetry.sqlite_store import SqliteEventStore
 from telemetry.store import Outcome, Resolve
+from telemetry.tile_manifest import TileManifest
 
 from .conftest import MONDAY_US, EventMaker
 
@@ -102,6 +103,15 @@ def test_old_identities_leave_the_log_and_are_still_recognised(
     assert sealed_ids(home) == ["new", "old"]
 
 
+def test_sealing_tells_followers_of_the_log_only_what_is_new_to_them(
+    home: Home, everyone: Resolve, event: EventMaker
+) -> None:
+    append(home, [event("a")], everyone)
+    before = TileManifest(home).read().history_version
+    seal(home, MONDAY_US)
+    assert TileManifest(home).read().history_version == before
+
+
 def test_many_old_identities_leave_in_steps(
     home: Home, everyone: Resolve, event: EventMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,7 +125,7 @@ def test_a_crash_before_the_commit_loses_and_doubles_nothing(
 ) -> None:
     append(home, [event("a"), event("b")], everyone)
 
-    def crash(*_: Any) -> None:
+    def crash(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:

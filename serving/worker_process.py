@@ -58,6 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", required=True)
     parser.add_argument("--fd", type=int, action="append", default=[])
+    parser.add_argument("--clock", choices=["wall", "events"], default="wall")
     arguments = parser.parse_args()
     # The server takes signals over while it runs and raises them again once it has stopped.
     signal.signal(signal.SIGTERM, _leave)

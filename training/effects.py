@@ -79,11 +79,14 @@ class ArmMeans:
 
     def fit(self, dataset: Dataset, segments: tuple[str, ...]) -> ArmEffects:
         """Estimate effects of every arm of ``dataset`` per segment of ``segments``."""
-        trials = trials_of(dataset)
+        return self.fit_trials(trials_of(dataset), segments)
+
+    def fit_trials(self, trials: Trials, segments: tuple[str, ...]) -> ArmEffects:
+        """The same for rows that need not come from a dataset."""
         evidence = _evidence(trials)
         lacking = _lacking(trials, evidence)
         if lacking:
-            return no_effects(dataset.arms, segments, f"insufficient evidence: {lacking}", evidence)
+            return no_effects(trials.arms, segments, f"insufficient evidence: {lacking}", evidence)
         verdicts = randomisation_test(trials, seed=self.seed, redraws=self.redraws)
         return _estimate(trials, segments, verdicts, evidence)
 

@@ -82,6 +82,13 @@ def design_of(table: EffectTable, expected: Floats) -> Design:
     )
 
 
+def modifiers(design: Design, subjects: Subjects) -> Floats:
+    """The pooled column, then segments, plans and features; the risk column is their sum."""
+    parts = [np.ones((len(subjects), 1))]
+    parts += [design.columns(block, subjects, 0) for block in ("segment", "plan", "personal")]
+    return np.concatenate(parts, axis=1)
+
+
 def _directions(z: Floats, expected: Floats) -> Floats:
     """Least-squares direction of each expectation, scaled to unit standard deviation."""
     if not z.shape[1]:

@@ -21,7 +21,7 @@ from training.off_policy.comparison import compare
 from training.off_policy.estimator import Estimator
 from training.off_policy.interval import IntervalKind
 from training.off_policy.logged import LoggedBandit
-from training.off_policy.overlap import Overlap, Refused
+from training.off_policy.overlap import Overlap, OverlapRule, Refused
 from training.off_policy.value import Estimate, ValueSettings
 
 ARMS, NEUTRAL = 5, 2
@@ -88,6 +88,12 @@ BAD = (
     World(name="too few events", organisations=1500, base=-5.5, good=False),
     World(name="one giant organisation", organisations=300, size=4.0, likeness=1.0, giant=0.6,
           good=False),
+)  # fmt: skip
+#: For showing what the rule prevents.
+IGNORED = OverlapRule(
+    min_effective_rows=0.0, min_effective_events=0.0, min_tail_events=0.0,
+    min_effective_organisations=0.0, max_row_share=1.0, max_organisation_share=1.0,
+    max_unsupported=1.0,
 )  # fmt: skip
 WEIGHTED = (Estimator.IPS, Estimator.SNIPS, Estimator.DR, Estimator.SNDR, Estimator.SWITCH_DR)
 
@@ -268,6 +274,7 @@ def main() -> int:
     parser.add_argument("--replications", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--bootstrap", action="store_true", help="measure the bootstrap as well")
+    parser.add_argument("--ignore-rule", action="store_true", help="report whatever the overlap")
     parser.add_argument("--worlds", help="only worlds whose name holds this")
     chosen = parser.parse_args()
     kinds = [IntervalKind.T] + [IntervalKind.BOOTSTRAP] * chosen.bootstrap

@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "dataset": "dataset",
     "decide": "decide",
     "demo": "demo",
+    "effects": "effects",
     "experiment": "experiment",
     "features": "features",
     "import": "importing",
@@ -81,11 +82,20 @@ def _fail(message: str, hint: str, code: int) -> int:
     return code
 
 
+def _call(argv: Sequence[str] | None) -> object:
+    try:
+        return cli.main(args=argv, prog_name="flyball", standalone_mode=False)
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":  # what DuckDB makes of Ctrl-C while it computes
+            raise KeyboardInterrupt from error
+        raise
+
+
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; expected errors become two clear lines."""
     try:
         # `--once` and `status --json` are piped: stdout carries results, stderr everything else.
-        result = cli.main(args=argv, prog_name="flyball", standalone_mode=False)
+        result = _call(argv)
     except FlyballError as error:
         return _fail(error.message, error.hint, error.exit_code)
     except click.ClickException as error:

@@ -161,6 +161,8 @@ class Demo:
                 time.sleep(0.1)
             else:
                 return
+        for line in self._log.read_text(errors="replace").splitlines()[-8:]:
+            self._narrator.say(f"    {line}")
         raise StepFailed("The service did not become ready.", f"Its output is in {self._log}.")
 
 

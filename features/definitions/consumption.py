@@ -7,7 +7,17 @@ from typing import Any
 
 import ibis
 
-from features.definitions.portable import largest, log1p, ratio, real, rows, total, when
+from features.definitions.portable import (
+    largest,
+    log1p,
+    log_total,
+    ratio,
+    real,
+    rows,
+    total,
+    typical,
+    when,
+)
 from features.definitions.registry import feature as any_feature
 from features.definitions.registry import measure
 
@@ -152,28 +162,29 @@ def usual_days(days: Expr) -> Expr:
 
 @measure
 def usual_hour_peaks(days: Expr) -> Expr:
-    """Sum of the busiest hours of those days."""
-    return total(days.hour_peak, (days.age >= 2) & (days.age <= 28) & (days.demand > 0))
+    """Sum of the logarithms of those days' busiest hours."""
+    return log_total(days.hour_peak, (days.age >= 2) & (days.age <= 28) & (days.demand > 0))
 
 
 @measure
 def usual_demand(days: Expr) -> Expr:
-    """Demand of those days."""
-    return total(days.demand, (days.age >= 2) & (days.age <= 28))
+    """Sum of the logarithms of those days' demand."""
+    return log_total(days.demand, (days.age >= 2) & (days.age <= 28) & (days.demand > 0))
 
 
-@feature(unit="1", window="1d", null="no demand 2 to 28 days ago")
+@feature(unit="1", window="1d", null="no demand 2 to 28 days ago", version=2)
 def spike_hour_ratio(hour_peak_1d: Expr, usual_hour_peaks: Expr, usual_days: Expr) -> Expr:
     """Busiest hour of yesterday and the day so far (live: the open hour included) divided by a
-    usual day's busiest hour: the mean over the days with demand 2 to 28 days ago."""
-    return ratio(ibis.coalesce(hour_peak_1d, 0.0), ratio(usual_hour_peaks, usual_days))
+    usual day's busiest hour: the geometric mean over the days with demand 2 to 28 days ago, which
+    earlier spikes hardly move."""
+    return ratio(ibis.coalesce(hour_peak_1d, 0.0), typical(usual_hour_peaks, usual_days))
 
 
-@feature(unit="1", window="1d", null="no demand 2 to 28 days ago")
+@feature(unit="1", window="1d", null="no demand 2 to 28 days ago", version=2)
 def spike_day_ratio(demand_top_day_1d: Expr, usual_demand: Expr, usual_days: Expr) -> Expr:
     """The larger of yesterday's demand and that of the day so far divided by that of a usual day:
-    the mean over the days with demand 2 to 28 days ago."""
-    return ratio(ibis.coalesce(demand_top_day_1d, 0.0), ratio(usual_demand, usual_days))
+    the geometric mean over the days with demand 2 to 28 days ago."""
+    return ratio(ibis.coalesce(demand_top_day_1d, 0.0), typical(usual_demand, usual_days))
 
 
 @measure

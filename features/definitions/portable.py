@@ -18,6 +18,8 @@ _VALUE_BITS = 1 << 50
 _SLOTS = 256
 _SLOT_US = 337_500_000
 _DAY_US = 86_400_000_000
+# Logarithms are summed in whole steps of 2**-30: float64 holds such sums exactly.
+_LOG_STEPS = float(1 << 30)
 
 
 def real(value: Expr) -> Expr:
@@ -53,6 +55,20 @@ def largest(value: Expr, where: Expr) -> Expr:
 def ratio(part: Expr, whole: Expr) -> Expr:
     """``part / whole``; missing where ``whole`` is not above 0."""
     return when(whole > 0.0, part / whole, nothing())
+
+
+def log_total(value: Expr, where: Expr) -> Expr:
+    """Sum of ln(1 + value) where ``where`` holds, in steps of 2⁻³⁰: exact in any order."""
+    steps = (log1p(value) * _LOG_STEPS + 0.5).floor()
+    return total(steps, where) / _LOG_STEPS
+
+
+def typical(log_sum: Expr, count: Expr) -> Expr:
+    """The geometric mean behind a :func:`log_total` of ``count`` rows; missing where there is none.
+
+    Portable and one pass, unlike a median, and hardly moved by a few huge values, unlike a mean.
+    """
+    return ratio(log_sum, count).exp() - 1.0
 
 
 def change(now: Expr, before: Expr) -> Expr:

@@ -813,21 +813,27 @@ of_days AS (
         ) AND (
           "t0"."demand" > 0
         )
-        THEN "t0"."hour_peak"
+        THEN CAST(CAST(FLOOR((
+          LN("t0"."hour_peak" + 1.0) * 1073741824.0
+        ) + 0.5) AS BIGINT) AS DOUBLE)
         ELSE 0.0
       END
-    ) AS "usual_hour_peaks",
+    ) / 1073741824.0 AS "usual_hour_peaks",
     SUM(
       CASE
         WHEN (
           "t0"."age" >= 2
         ) AND (
           "t0"."age" <= 28
+        ) AND (
+          "t0"."demand" > 0
         )
-        THEN "t0"."demand"
+        THEN CAST(CAST(FLOOR((
+          LN("t0"."demand" + 1.0) * 1073741824.0
+        ) + 0.5) AS BIGINT) AS DOUBLE)
         ELSE 0.0
       END
-    ) AS "usual_demand",
+    ) / 1073741824.0 AS "usual_demand",
     SUM(CASE WHEN "t0"."age" <= 1 THEN "t0"."demand" ELSE 0.0 END) AS "demand_1d",
     SUM(
       CASE
@@ -2456,29 +2462,45 @@ derived_1 AS (
       ) + 1.0
     ) AS "demand_p95_28d",
     CASE
-      WHEN CASE
-        WHEN "t0"."usual_days" > 0.0
-        THEN "t0"."usual_hour_peaks" / "t0"."usual_days"
-        ELSE CAST(NULL AS DOUBLE)
-      END > 0.0
-      THEN COALESCE("t0"."hour_peak_1d", 0.0) / CASE
-        WHEN "t0"."usual_days" > 0.0
-        THEN "t0"."usual_hour_peaks" / "t0"."usual_days"
-        ELSE CAST(NULL AS DOUBLE)
-      END
+      WHEN (
+        EXP(
+          CASE
+            WHEN "t0"."usual_days" > 0.0
+            THEN "t0"."usual_hour_peaks" / "t0"."usual_days"
+            ELSE CAST(NULL AS DOUBLE)
+          END
+        ) - 1.0
+      ) > 0.0
+      THEN COALESCE("t0"."hour_peak_1d", 0.0) / (
+        EXP(
+          CASE
+            WHEN "t0"."usual_days" > 0.0
+            THEN "t0"."usual_hour_peaks" / "t0"."usual_days"
+            ELSE CAST(NULL AS DOUBLE)
+          END
+        ) - 1.0
+      )
       ELSE CAST(NULL AS DOUBLE)
     END AS "spike_hour_ratio",
     CASE
-      WHEN CASE
-        WHEN "t0"."usual_days" > 0.0
-        THEN "t0"."usual_demand" / "t0"."usual_days"
-        ELSE CAST(NULL AS DOUBLE)
-      END > 0.0
-      THEN COALESCE("t0"."demand_top_day_1d", 0.0) / CASE
-        WHEN "t0"."usual_days" > 0.0
-        THEN "t0"."usual_demand" / "t0"."usual_days"
-        ELSE CAST(NULL AS DOUBLE)
-      END
+      WHEN (
+        EXP(
+          CASE
+            WHEN "t0"."usual_days" > 0.0
+            THEN "t0"."usual_demand" / "t0"."usual_days"
+            ELSE CAST(NULL AS DOUBLE)
+          END
+        ) - 1.0
+      ) > 0.0
+      THEN COALESCE("t0"."demand_top_day_1d", 0.0) / (
+        EXP(
+          CASE
+            WHEN "t0"."usual_days" > 0.0
+            THEN "t0"."usual_demand" / "t0"."usual_days"
+            ELSE CAST(NULL AS DOUBLE)
+          END
+        ) - 1.0
+      )
       ELSE CAST(NULL AS DOUBLE)
     END AS "spike_day_ratio",
     LN(COALESCE("t0"."demand_1d", 0.0) + 1.0) AS "demand_sum_1d",

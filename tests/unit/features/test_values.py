@@ -103,7 +103,7 @@ def test_a_steady_tenant_has_no_season_and_no_trend(world: Any) -> None:
     assert row["weekday_strength_28d"] == 0.0
     assert row["demand_slope_28d"] == 0.0
     assert row["demand_week_on_week"] == 0.0
-    assert row["spike_day_ratio"] == 1.0
+    assert row["spike_day_ratio"] == pytest.approx(1.0)
     assert row["demand_period"] == 448.0
 
 
@@ -122,8 +122,18 @@ def test_a_spike_of_the_open_day_shows_at_once(world: Any) -> None:
     world.usage(-4 / 24, 1_000.0)
     after = world.row(AS_OF + 5)
     assert before["spike_hour_ratio"] == 0.0
-    assert after["spike_hour_ratio"] == 10.0
-    assert after["spike_day_ratio"] == 10.0
+    assert after["spike_hour_ratio"] == pytest.approx(10.0)
+    assert after["spike_day_ratio"] == pytest.approx(10.0)
+
+
+def test_earlier_spikes_do_not_hide_a_new_one(world: Any) -> None:
+    world.account()
+    for day in range(2, 29):
+        world.usage(day, 3_000.0 if day in (5, 12, 19) else 100.0)
+    world.usage(-4 / 24, 500.0)
+    row = world.row(AS_OF + 5)
+    assert row["spike_hour_ratio"] > 3.0
+    assert row["spike_day_ratio"] > 2.0
 
 
 def test_means_divide_by_the_days_and_the_part_of_today(world: Any) -> None:

@@ -96,25 +96,30 @@ def run(argv: Sequence[str] | None = None) -> int:
     try:
         # `--once` and `status --json` are piped: stdout carries results, stderr everything else.
         result = _call(argv)
-    except FlyballError as error:
-        return _fail(error.message, error.hint, error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        return _fail("interrupted.", "Nothing acknowledged is lost; run the command again.", 130)
-    except BrokenPipeError:
-        # The reader went away (`flyball status | head`); that is not our error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except ModuleNotFoundError as error:
-        extra = _EXTRA_OF.get((error.name or "").split(".")[0])
-        if extra is None:
-            raise
-        return _fail(f"{error.name} is not installed.", f"pip install 'flyball[{extra}]'", 1)
+    except (Exception, KeyboardInterrupt) as error:
+        return _told(error)
     return result if isinstance(result, int) else 0
+
+
+def _told(error: BaseException) -> int:
+    """Tell the user what happened; the exit code. What nobody expected is raised again."""
+    match error:
+        case FlyballError():
+            return _fail(error.message, error.hint, error.exit_code)
+        case click.ClickException():
+            error.show()
+            return error.exit_code
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.Abort() | KeyboardInterrupt():
+            return _fail("interrupted.", "Nothing acknowledged is lost; run it again.", 130)
+        case BrokenPipeError():
+            # The reader went away (`flyball status | head`); that is not our error.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        case ModuleNotFoundError() if extra := _EXTRA_OF.get((error.name or "").split(".")[0]):
+            return _fail(f"{error.name} is not installed.", f"pip install 'flyball[{extra}]'", 1)
+    raise error
 
 
 def main() -> None:

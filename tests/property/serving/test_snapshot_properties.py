@@ -82,7 +82,9 @@ def test_readers_give_back_the_last_entry_of_every_tenant(
             assert answer["dynamicMultiplier"] == arm / 100
             limit = None if base is None else effective_limit(base, arm)
             assert answer["effectiveLimit"] == limit
-            assert answer["enforceFriction"] is (base is not None and arm < 100 and limit < base)
+            assert answer["enforceFriction"] is (
+                base is not None and limit is not None and arm < 100 and limit < base
+            )
             assert answer["windowSeconds"] == entry.window_seconds
             assert tuple(answer["reasons"]) == entry.reasons
             assert answer["modelVersion"] == (entry.model_version or None)

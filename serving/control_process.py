@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sys
 import threading
 from pathlib import Path
 
+import structlog
+
+from flyball.errors import FlyballError
 from flyball.home import Home
 from serving.clock import clock_for
 from serving.control_loop import ControlLoop
@@ -26,10 +30,19 @@ def main() -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
+    try:
+        _decide(home, ClockKind(arguments.clock), stopping)
+    except FlyballError as error:
+        # The supervisor tries again; workers serve the snapshot meanwhile.
+        structlog.get_logger("serving.control_loop").error("cannot_decide", error=str(error))
+        sys.exit(error.exit_code)
+
+
+def _decide(home: Home, clock: ClockKind, stopping: threading.Event) -> None:
     settings = load_settings(home.settings)
     sealer = threading.Thread(target=keep_sealed, args=(home, stopping), name="sealer", daemon=True)
     sealer.start()
-    with ControlLoop(home, settings, clock_for(ClockKind(arguments.clock), home)) as loop:
+    with ControlLoop(home, settings, clock_for(clock, home)) as loop:
         loop.run(stopping)
     sealer.join(timeout=10)
 

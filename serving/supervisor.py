@@ -74,8 +74,9 @@ def take_lock(path: Path) -> int:
 
 
 def _prepare_child() -> None:
-    # Ctrl-C reaches the whole process group; the supervisor alone acts on it and stops the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A terminal signals the whole process group; the supervisor alone acts and stops the others.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     # Linux only: a killed supervisor must not leave children that hold the port.
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -133,7 +134,7 @@ class _Child:
 
 
 class Supervisor:
-    """Starts children, restarts what dies, and stops all of them on SIGTERM or SIGINT."""
+    """Starts children, restarts what dies, and stops all of them on SIGTERM, SIGINT or SIGHUP."""
 
     def __init__(self, specs: Sequence[ChildSpec]) -> None:
         self._children = [_Child(spec) for spec in specs]
@@ -148,6 +149,9 @@ class Supervisor:
         """Serve until asked to stop; all children have ended on return."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.request_stop)
+        # Under nohup it is ignored, and stays so: the terminal may go.
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self.request_stop)
         try:
             for child in self._children:
                 child.start()

@@ -1,0 +1,57 @@
+"""A small home, filled and decided for by the commands themselves."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.robustness.process import REPOSITORY, environment, flyball
+
+
+@pytest.fixture(scope="session")
+def delivery(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An import directory of 40 tenants and six weeks up to now."""
+    directory = tmp_path_factory.mktemp("delivery") / "in"
+    subprocess.run(
+        [sys.executable, "-m", "simulation", "--tenants", "40", "--weeks", "6", "--quiet"]
+        + ["--end", "now", "--out", str(directory)],
+        check=True,
+        timeout=60,
+        env=environment(),
+        cwd=REPOSITORY,
+    )
+    return directory
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory, delivery: Path) -> Path:
+    """An imported and decided home that tests copy."""
+    home = tmp_path_factory.mktemp("filled") / "home"
+    for arguments in (
+        ("import", str(delivery)),
+        (
+            *("decide", "--mode", "live", "--policy", "constant", "--policy-arm", "0.85"),
+            *("--publish", "--out", f"{home}.ndjson"),
+        ),
+    ):
+        ended = flyball(home, *arguments)
+        assert ended.code == 0, ended.err
+    return home
+
+
+@pytest.fixture(scope="session")
+def tightened(filled: Path) -> str:
+    """A tenant whose decision in the home is 0.85."""
+    rows = map(json.loads, Path(f"{filled}.ndjson").read_text().splitlines())
+    return next(str(row["tenant_id"]) for row in rows if row["served_multiplier"] < 1)
+
+
+@pytest.fixture
+def home(filled: Path, tmp_path: Path) -> Path:
+    shutil.copytree(filled, tmp_path / "home")
+    return tmp_path / "home"

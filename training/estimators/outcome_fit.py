@@ -47,6 +47,9 @@ class OutcomeFit:
         """The other blocks, after the pooled one was judged by its statistics under redraws."""
         self._p_pooled = p_value(self._observed(self.pooled_candidate()), pooled_null)
         self._slope, self._error, self._posterior = self._pooled()
+        if not self.table.binary[self.outcome]:
+            # A few large amounts swamp anything finer than one effect for all.
+            return []
         opened = self._p_pooled <= self.significance
         self._rest = self.unexplained - self.table.residual * (self._slope if opened else 0.0)
         carry = self._carry(self._rest)

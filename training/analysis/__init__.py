@@ -1,0 +1,1 @@
+"""A plain table of logged draws, from anywhere, analysed with the same estimators."""

@@ -275,12 +275,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--bootstrap", action="store_true", help="measure the bootstrap as well")
     parser.add_argument("--ignore-rule", action="store_true", help="report whatever the overlap")
+    parser.add_argument("--only", choices=[e.value for e in WEIGHTED], help="one estimator")
     parser.add_argument("--worlds", help="only worlds whose name holds this")
     chosen = parser.parse_args()
     kinds = [IntervalKind.T] + [IntervalKind.BOOTSTRAP] * chosen.bootstrap
     broken = 0
+    rule = IGNORED if chosen.ignore_rule else OverlapRule()
     ways = [
-        ValueSettings(estimator=e, interval=kind, draws=399) for kind in kinds for e in WEIGHTED
+        ValueSettings(estimator=estimator, interval=kind, draws=399, rule=rule)
+        for kind in kinds
+        for estimator in WEIGHTED
+        if chosen.only in (None, estimator.value)
     ]
     for world in (*GOOD, *EDGE, *BAD):
         if chosen.worlds and chosen.worlds not in world.name:

@@ -33,14 +33,22 @@ Notice = Callable[[str], None]
     show_default=True,
     help="Make it champion if every gate passes.",
 )
+@click.option(
+    "--compare",
+    is_flag=True,
+    help="Also fit the other effect estimators and table them on organisations none has seen.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_obj
-def command(home: Home, *, as_of: str | None, seed: int, promote: bool, as_json: bool) -> int:
+def command(
+    home: Home, *, as_of: str | None, seed: int, promote: bool, compare: bool, as_json: bool
+) -> int:
     """Train, judge and register a version of the models.
 
     Ends with 3 if a gate fails: the champion is then what it was. The very first training may end
     without a champion; decisions stay static.
     """
+    from commands.comparison_table import compared, comparison_json, print_comparison
     from commands.training_data import load_dataset
     from commands.training_table import print_result, result_json
     from training.run import train
@@ -49,10 +57,13 @@ def command(home: Home, *, as_of: str | None, seed: int, promote: bool, as_json:
     with _progress() as notice:
         dataset = load_dataset(home, as_of_us, notice)
         result = train(dataset, home, seed=seed, promote=promote, notice=notice)
+        rows = compared(dataset, seed, notice) if compare else ()
     if as_json:
-        click.echo(result_json(dataset, result))
+        click.echo(result_json(dataset, result, comparison_json(rows) if compare else None))
     else:
         print_result(dataset, result)
+        if compare:
+            print_comparison(rows)
     return _verdict(result, promote=promote)
 
 

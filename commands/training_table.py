@@ -107,11 +107,15 @@ def _number(value: float | None, digits: int = 3) -> str:
     return "-" if value is None else f"{value:.{digits}g}"
 
 
-def result_json(dataset: Dataset, result: TrainingResult) -> str:
-    """The result on one line, for programs."""
+def result_json(
+    dataset: Dataset, result: TrainingResult, comparison: list[dict[str, object]] | None = None
+) -> str:
+    """The result on one line, for programs; ``comparison`` of estimators if one was made."""
     champion = result.champion
+    compared = {} if comparison is None else {"comparison": comparison}
     return json.dumps(
-        {
+        compared
+        | {
             "version": result.version,
             "bundle": result.bundle_version,
             "asOf": format_instant(dataset.as_of_us),

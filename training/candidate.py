@@ -16,7 +16,9 @@ from models.scorer import Scorer
 from training.card import write_card
 from training.contract import Contract
 from training.dataset import Dataset, Floats, Single
-from training.effects import ArmEffects, ArmMeans, EffectEstimator
+from training.effects import ArmEffects, EffectEstimator
+from training.estimators.dose_learner import DoseLearner
+from training.estimators.served import DoseEstimator
 from training.evaluation import Judged, Report, evaluate, judge
 from training.export.draft import Training, draft_bundle, with_gates
 from training.export.parity import threshold_rows, worst_difference
@@ -74,7 +76,7 @@ def fit_and_judge(
     models = fit_risks(dataset, split, seed=seed)
     notice("estimating arm effects")
     segments = tuple(sorted(set(dataset.text("segment"))))
-    effects = (estimator or ArmMeans(seed=seed)).fit(dataset, segments)
+    effects = (estimator or DoseEstimator(DoseLearner(seed=seed))).fit(dataset, segments)
     notice("exporting to ONNX")
     made = time.time_ns() // 1000 if created_us is None else created_us
     window = _data_window(dataset, split, effects)

@@ -29,6 +29,7 @@ class Stream(IntEnum):
     INTERVENTION = 10
     INCIDENT = 11
     DELIVERY = 12
+    RECORDING = 13
 
 
 def generator(seed: int, stream: Stream, week: int = 0) -> np.random.Generator:

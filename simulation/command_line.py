@@ -20,7 +20,7 @@ from simulation.calendar_week import hour_of, instant
 from simulation.history import write_history
 from simulation.living import live, live_week
 from simulation.product import CommandLine, Product, ProductFailed, Service, read_decisions
-from simulation.response import FAMILIES
+from simulation.responses.families import FAMILIES
 from simulation.week import Setup
 
 DEFAULT_END = "2026-06-01T00:00:00Z"

@@ -47,9 +47,17 @@ def offered_arms(
     return result
 
 
-def draw(allowed: NDArray[np.bool_], uniform: NDArray[np.float64]) -> Draw:
-    """One arm a row, each offered one equally likely."""
-    weight = allowed.astype(np.float64)
+def draw(
+    allowed: NDArray[np.bool_],
+    uniform: NDArray[np.float64],
+    lean: NDArray[np.float64] | float = 0.0,
+) -> Draw:
+    """One arm a row, each offered one equally likely where ``lean`` is 0.
+
+    A step tighter is exp(lean) times as likely as the arm above it; ``lean`` is one number a row.
+    """
+    steps = (NEUTRAL - np.array(ARMS)) / STEP
+    weight = allowed * np.exp(np.broadcast_to(lean, len(allowed))[:, None] * steps[None, :])
     # Rounded as logged: what the learner reads is exactly what was drawn from.
     share = np.round(weight / weight.sum(axis=1, keepdims=True), 6)
     share[:, _INDEX[NEUTRAL]] += 1.0 - share.sum(axis=1)

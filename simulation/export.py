@@ -17,7 +17,7 @@ from simulation.catalogue import economics_document, meters_document, plans_docu
 from simulation.delivery import INSTANT, SCHEMA, split_at, usage_of
 from simulation.exploration import ARMS
 from simulation.population import Population
-from simulation.support import Ticket
+from simulation.support import Ticket, written_down
 from simulation.week import Week
 from simulation.world import World
 
@@ -77,9 +77,13 @@ class Exporter:
             tables["subscriptions"].extend(subscriptions)
         self.told_accounts = max(self.told_accounts, len(lived.arm))
         self.waiting.extend(lived.tickets)
+        setup = self._world.setup
+        logged = written_down(
+            setup.seed, lived.week, lived.interventions, self._world.family.unlogged
+        )
         tables["interventions"].extend(
             {"tenant_id": people.tenant_id[row], "time": instant(hour), "kind": kind, "note": ""}
-            for row, hour, kind in lived.interventions
+            for row, hour, kind in logged
         )
         outage = lived.incident
         if outage is not None:

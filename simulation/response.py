@@ -1,17 +1,18 @@
-"""How tenants respond: weekly hazards whose truth is known, in two families.
+"""How tenants respond: weekly hazards whose truth is known. What every family shares.
 
-``smooth``: blocked requests push growing, dependent tenants to upgrade and fragile ones to leave,
-with saturation. ``habit``: they never help; what was felt in past weeks piles up and makes tenants
-leave. Neither has the form that the product's learner assumes.
+A family (:mod:`simulation.responses`) turns a situation and this week's blocked share into rates.
+None has the form that the product's learner assumes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from simulation.memory import Memory
 
 Floats = NDArray[np.float64]
 
@@ -23,9 +24,9 @@ UPGRADE, DOWNGRADE, CHURN = 0, 1, 2
 class Situation:
     """What a tenant's week depends on apart from the arm; arrays of shape ``[n]``.
 
-    ``pressure`` is the week's 95th percentile of hourly demand over the base limit. ``grievance``
-    is blocked share felt in earlier weeks, decayed by 0.7 a week. ``renewal_due`` is true in the
-    week in which a term contract ends.
+    ``pressure`` is the week's 95th percentile of hourly demand over the base limit. ``memory`` is
+    what friction of earlier weeks left. ``renewal_due`` is true in the week in which a term
+    contract ends. ``week`` counts from the world's start.
     """
 
     pressure: Floats
@@ -41,19 +42,53 @@ class Situation:
     fragility: Floats
     dependence: Floats
     intent: Floats
-    grievance: Floats
+    segment: NDArray[np.int64]
+    integrations: NDArray[np.int64]
+    memory: Memory
+    week: int
 
 
-#: (situation, blocked share of this week) -> rates per week, ``[n, 3]``.
-Response = Callable[[Situation, Floats], Floats]
+class Response(Protocol):
+    """How a family's tenants respond."""
+
+    def __call__(self, situation: Situation, felt: Floats, /) -> Floats:
+        """Rates per week ``[n, 3]`` under ``felt``, the blocked share of this week ``[n]``."""
+        ...
 
 
-def _sigmoid(x: Floats) -> Floats:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """A response and what else is different in its world.
+
+    Parameters
+    ----------
+    rates:
+        The response.
+    demand:
+        Scale of everybody's demand.
+    tilt:
+        How strongly the vendor's own history gave friction to healthy, busy tenants; propensities
+        are logged all the same. 0: all offered arms alike.
+    unlogged:
+        Share of customer success's interventions that nobody writes down (0..1).
+    rescue:
+        Probability of a call more per unit of blocked share felt lately.
+    """
+
+    rates: Response
+    demand: float = 1.0
+    tilt: float = 0.0
+    unlogged: float = 0.0
+    rescue: float = 0.0
+
+
+def sigmoid(x: Floats) -> Floats:
+    """1 / (1 + exp(-x))."""
     result: Floats = 1.0 / (1.0 + np.exp(-x))
     return result
 
 
-def _natural(s: Situation) -> Floats:
+def natural(s: Situation) -> Floats:
     """Rates per week that no throttle changes: upgrade, downgrade, churn."""
     upgrade = -5.9 + 2.3 * np.tanh(1.4 * (s.pressure - 0.5)) + 0.45 * s.intent + 14 * s.momentum
     upgrade += np.where(s.tenure_weeks < 6, -1.0, 0.0)
@@ -65,28 +100,6 @@ def _natural(s: Situation) -> Floats:
     rates[s.top_plan, UPGRADE] = 0.0
     rates[s.bottom_plan, DOWNGRADE] = 0.0
     return rates
-
-
-def smooth(s: Situation, felt: Floats) -> Floats:
-    """Friction helps with growing and dependent tenants, and hurts with fragile ones."""
-    rates = _natural(s)
-    pain = 1.0 - np.exp(-felt / 0.08)
-    willing = _sigmoid(0.4 + 1.3 * (s.dependence + s.intent) + 12 * s.momentum)
-    brittle = _sigmoid(-0.3 + 1.6 * s.fragility - 0.5 * s.dependence - 0.5 * s.health)
-    rates[:, UPGRADE] *= np.exp(2.2 * pain * willing)
-    rates[:, CHURN] *= np.exp(1.8 * pain * brittle)
-    return rates
-
-
-def habit(s: Situation, felt: Floats) -> Floats:
-    """Friction never helps: blocked share piles up over weeks and raises churn."""
-    rates = _natural(s)
-    gathered = felt + s.grievance
-    rates[:, CHURN] *= 1.0 + 6.0 * gathered / (gathered + 0.15) * _sigmoid(s.fragility + 0.5)
-    return rates
-
-
-FAMILIES: dict[str, Response] = {"smooth": smooth, "habit": habit}
 
 
 def probabilities(rates: Floats) -> Floats:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulation.catalogue import EURO_RATE, PLANS, REGION_CURRENCY, REGIONS
+from simulation.memory import Memory
 from simulation.population import Population
 
 _REQUESTS = np.array([plan.requests_per_hour for plan in PLANS])
@@ -25,7 +26,9 @@ class State:
     """One row a tenant, arrays of shape ``[n]``; ``level`` is log usual peak over the first base.
 
     ``gone_hour`` is when the tenant left (NEVER while here), ``plan_hour`` when its plan began,
-    ``renewal_hour`` the end of its term (NEVER without one), ``arm`` the last arm in hundredths.
+    ``renewal_hour`` the end of its term (NEVER without one), ``arm`` the last arm in hundredths;
+    ``urgent_until`` is when the last urgent ticket closes. ``grievance`` to ``weariness`` are the
+    tenants' memory of friction (:class:`simulation.memory.Memory`).
     """
 
     plan: NDArray[np.int64]
@@ -39,9 +42,28 @@ class State:
     momentum: NDArray[np.float64]
     health: NDArray[np.float64]
     grievance: NDArray[np.float64]
+    toll: NDArray[np.float64]
+    onset: NDArray[np.float64]
+    delayed: NDArray[np.float64]
+    weariness: NDArray[np.float64]
+    urgent_until: NDArray[np.int64]
     open_tickets: NDArray[np.float64]
     helped: NDArray[np.float64]
     storage: NDArray[np.float64]
+
+    def memory(self, count: int) -> Memory:
+        """What friction left with the first ``count`` tenants."""
+        return Memory(**{f.name: getattr(self, f.name)[:count] for f in fields(Memory)})
+
+    def remember(self, memory: Memory) -> None:
+        """Put the memory of the first tenants back."""
+        for f in fields(Memory):
+            held = getattr(memory, f.name)
+            getattr(self, f.name)[: len(held)] = held
+
+    def copy(self) -> State:
+        """A copy that shares nothing."""
+        return State(**{f.name: getattr(self, f.name).copy() for f in fields(self)})
 
     def save(self, path: Path) -> None:
         """Write all arrays to one ``.npz``."""
@@ -75,6 +97,11 @@ def beginning(population: Population, start_hour: int) -> State:
         momentum=np.zeros(size),
         health=-0.3 * population.fragility,
         grievance=np.zeros(size),
+        toll=np.zeros(size),
+        onset=np.zeros(size),
+        delayed=np.zeros(size),
+        weariness=np.zeros(size),
+        urgent_until=np.full(size, -NEVER, dtype=np.int64),
         open_tickets=np.zeros(size),
         helped=np.zeros(size),
         storage=0.4 * stored * np.exp(0.5 * population.first_level),

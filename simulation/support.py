@@ -59,15 +59,32 @@ def tickets(
 
 
 def interventions(
-    seed: int, week: int, health: NDArray[np.float64], here: NDArray[np.bool_]
+    seed: int,
+    week: int,
+    health: NDArray[np.float64],
+    here: NDArray[np.bool_],
+    rescue: NDArray[np.float64] | float = 0.0,
 ) -> list[tuple[int, int, str]]:
-    """Calls, trainings and discounts as (row, hour, kind); rather to tenants in poor health."""
+    """Calls, trainings and discounts as (row, hour, kind); rather to tenants in poor health.
+
+    ``rescue`` is the probability of one more, per tenant.
+    """
     u = uniforms(seed, Stream.INTERVENTION, week, len(health), 3)
-    chosen = here & (u[:, 0] < 0.015 / (1.0 + np.exp(1.5 * health + 1.0)) * 3.0)
+    chosen = here & (u[:, 0] < 0.015 / (1.0 + np.exp(1.5 * health + 1.0)) * 3.0 + rescue)
     return [
         (int(row), first_hour(week) + int(u[row, 1] * HOURS), KINDS[int(u[row, 2] * 3)])
         for row in np.flatnonzero(chosen)
     ]
+
+
+def written_down(
+    seed: int, week: int, calls: list[tuple[int, int, str]], unlogged: float
+) -> list[tuple[int, int, str]]:
+    """The interventions that somebody logs; the share ``unlogged`` of them nobody does."""
+    if unlogged <= 0.0 or not calls:
+        return calls
+    u = uniforms(seed, Stream.RECORDING, week, max(row for row, _, _ in calls) + 1)[:, 0]
+    return [call for call in calls if u[call[0]] >= unlogged]
 
 
 def incident(seed: int, week: int) -> Incident | None:

@@ -16,7 +16,8 @@ from simulation.chance import Stream, generator, uniforms
 from simulation.demand import hourly_demand
 from simulation.exploration import ARMS, NEUTRAL, Draw, draw, offered_arms
 from simulation.population import Population, populate
-from simulation.response import CHURN, DOWNGRADE, UPGRADE, Situation
+from simulation.response import CHURN, DOWNGRADE, UPGRADE, Family, Situation
+from simulation.responses.families import family_named
 from simulation.state import (
     NEVER,
     TERM_HOURS,
@@ -47,15 +48,21 @@ class World:
     @staticmethod
     def begin(setup: Setup) -> World:
         """The world at the start of its history."""
-        if setup.family not in response.FAMILIES:
-            raise ValueError(
-                f"no family {setup.family!r}; take one of {', '.join(response.FAMILIES)}"
-            )
+        family_named(setup.family)
         people = populate(
             setup.seed, setup.tenants, setup.start_week, setup.weeks, setup.spare_weeks
         )
         state = beginning(people, first_hour(setup.start_week))
         return World(setup, people, state, setup.start_week)
+
+    @property
+    def family(self) -> Family:
+        """How this world's tenants respond."""
+        return family_named(self.setup.family)
+
+    def fork(self) -> World:
+        """The same world once more, to be lived otherwise."""
+        return World(self.setup, self.population, self.state.copy(), self.week, self.opened_hours)
 
     def present(self) -> list[str]:
         """Ids of the tenants that are here at the start of the current week."""
@@ -85,7 +92,9 @@ class World:
         for row, org in enumerate(people.parent_org[:count]):
             if org:
                 u[row] = u[first.setdefault(org, row)]
-        return draw(allowed, u)
+        # Known before the week: the vendor's own people pressed the healthy and busy harder.
+        busy = np.tanh(state.health[:count] + state.level[:count])
+        return draw(allowed, u, self.family.tilt * busy)
 
     def _situation(self, count: int, demand: NDArray[np.float64]) -> Situation:
         people, state, start = self.population, self.state, first_hour(self.week)
@@ -105,13 +114,16 @@ class World:
             fragility=people.fragility[:count],
             dependence=people.dependence[:count],
             intent=people.intent[:count],
-            grievance=state.grievance[:count],
+            segment=people.segment[:count],
+            integrations=people.integrations[:count],
+            memory=state.memory(count),
+            week=self.week - self.setup.start_week,
         )
 
     def _demand(self, count: int, outage: support.Incident | None) -> NDArray[np.float64]:
         people, start = self.population, first_hour(self.week)
         peak = usual_peak(people, self.state, count, start)
-        demand = hourly_demand(people, self.setup.seed, self.week, peak)
+        demand = hourly_demand(people, self.setup.seed, self.week, peak * self.family.demand)
         demand[self.state.gone_hour[:count] <= start] = 0.0
         if outage is not None:
             names = np.array(["us", "eu", "uk", "apac"])[people.region[:count]]
@@ -128,7 +140,7 @@ class World:
         return limits
 
     def _chances(self, situation: Situation, demand: NDArray[np.float64]) -> NDArray[np.float64]:
-        respond = response.FAMILIES[self.setup.family]
+        respond = self.family.rates
         count = len(demand)
         by_arm = []
         for arm in ARMS:
@@ -198,7 +210,8 @@ class World:
         renewed &= (renewal >= since) & (renewal < until)
         left = np.where(outcome == CHURN, hour, NEVER)
         health = state.health[:count]
-        calls = support.interventions(seed, self.week, health, here)
+        rescue = self.family.rescue * state.grievance[:count]
+        calls = support.interventions(seed, self.week, health, here, rescue)
         tickets = support.tickets(seed, self.week, health, felt, here)
         return Week(
             week=self.week,
@@ -228,7 +241,7 @@ class World:
         self, situation: Situation, felt: NDArray[np.float64], here: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """What comes of the week for each tenant, and at which whole hour, never the first."""
-        rates = response.FAMILIES[self.setup.family](situation, felt)
+        rates = self.family.rates(situation, felt)
         chances = np.where(here[:, None], response.probabilities(rates), 0.0)
         u = uniforms(self.setup.seed, Stream.OUTCOME, self.week, len(felt), 2)
         first = max(self.opened_hours, 1)
@@ -266,11 +279,14 @@ class World:
         state.renewal_hour[:count] = lived.renewal_after
         state.arm[:count] = np.where(changed, NEUTRAL, lived.arm)
         felt = blocked_share(lived.demand, lived.refused)
-        state.grievance[:count] = 0.7 * state.grievance[:count] + 0.3 * felt
+        state.remember(state.memory(count).after(felt, lived.renewed))
         end = first_hour(self.week + 1)
         state.open_tickets *= 0.3
         for ticket in lived.tickets:
             state.open_tickets[ticket.row] += 1.0 if ticket.closed_hour >= end else 0.5
+            if ticket.severity == "urgent":
+                until = max(int(state.urgent_until[ticket.row]), ticket.closed_hour)
+                state.urgent_until[ticket.row] = until
         state.helped *= 0.75
         for row, _, _ in lived.interventions:
             state.helped[row] = 1.0

@@ -4,17 +4,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from simulation.response import (
-    CHURN,
-    DOWNGRADE,
-    FAMILIES,
-    UPGRADE,
-    Situation,
-    drawn,
-    habit,
-    probabilities,
-    smooth,
-)
+from simulation.memory import Memory
+from simulation.response import CHURN, DOWNGRADE, UPGRADE, Situation, drawn, probabilities
+from simulation.responses.families import FAMILIES
+from simulation.responses.habit import habit
+from simulation.responses.smooth import smooth
 
 N = 400
 RNG = np.random.default_rng(5)
@@ -22,6 +16,11 @@ RNG = np.random.default_rng(5)
 
 def _normal() -> NDArray[np.float64]:
     return RNG.standard_normal(N)
+
+
+def _fresh(**felt: NDArray[np.float64]) -> Memory:
+    names = ("grievance", "toll", "onset", "delayed", "weariness")
+    return Memory(**{name: felt.get(name, np.zeros(N)) for name in names})
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +40,10 @@ def situation() -> Situation:
         fragility=_normal(),
         dependence=_normal(),
         intent=_normal(),
-        grievance=np.zeros(N),
+        segment=np.arange(N) % 5,
+        integrations=np.arange(N) % 7,
+        memory=_fresh(),
+        week=0,
     )
 
 
@@ -50,7 +52,7 @@ def test_probabilities_are_proper_and_top_and_bottom_plans_have_nowhere_to_go(
     family: str, situation: Situation
 ) -> None:
     for felt in (0.0, 0.3, 1.0):
-        chances = probabilities(FAMILIES[family](situation, np.full(N, felt)))
+        chances = probabilities(FAMILIES[family].rates(situation, np.full(N, felt)))
         assert (chances >= 0).all()
         assert (chances.sum(axis=1) < 1).all()
         assert (chances[situation.top_plan, UPGRADE] == 0).all()
@@ -59,7 +61,7 @@ def test_probabilities_are_proper_and_top_and_bottom_plans_have_nowhere_to_go(
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_base_rates_have_a_realistic_size(family: str, situation: Situation) -> None:
-    chances = probabilities(FAMILIES[family](situation, np.zeros(N))).mean(axis=0)
+    chances = probabilities(FAMILIES[family].rates(situation, np.zeros(N))).mean(axis=0)
     assert 0.001 < chances[UPGRADE] < 0.02
     assert 0.001 < chances[CHURN] < 0.012
 

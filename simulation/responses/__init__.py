@@ -1,0 +1,1 @@
+"""Families of response: one module each, told apart by name in ``families``."""

@@ -23,7 +23,7 @@ from serving.relations import lookback_days, open_connection
 from telemetry.database import open_database, storage_errors
 from telemetry.history_files import history_relation
 from telemetry.meter_table import read_meters
-from telemetry.tile_fold import fold, prepare
+from telemetry.tile_fold import fold
 from telemetry.tile_manifest import TileManifest
 from telemetry.tiles import Tiles
 
@@ -180,11 +180,9 @@ class LiveUsage:
         if tenants is not None:
             connection.register("asked", pa.table({"tenant_id": sorted(tenants)}))
             raw += " WHERE tenant_id IN (SELECT tenant_id FROM asked)"
-        limits = limit_table(self._ledger, tenants)
-        meters = self._meters()
-        prepare(connection, limits, meters)
-        fold(connection, raw, limits, meters, relations=("hour",))
-        connection.execute("CREATE OR REPLACE TEMP VIEW usage_hour AS SELECT * FROM hour_tile")
+        today = connection.sql(raw).to_arrow_table()
+        folded = fold(today, limit_table(self._ledger, tenants), self._meters())
+        connection.register("usage_hour", folded.table("hour"))
         return connection
 
 

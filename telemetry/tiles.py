@@ -9,33 +9,30 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 
 from flyball.errors import ReadOnlyHome
 from flyball.home import Home
 from flyball.instant import DAY_US
-from flyball.meter import Meter
-from telemetry.history_files import HistoryFile, day_text, history_relation
+from telemetry.history_files import HistoryFile, day_text, paths_of
 from telemetry.parquet_file import parquet_relation, sync_directories, write_parquet
-from telemetry.tile_fold import fold, prepare
+from telemetry.raw_usage import read_raw
+from telemetry.tile_columns import COLUMNS, empty_relation
+from telemetry.tile_fold import fold
 from telemetry.tile_manifest import TileFile, TileManifest, TileState
-from telemetry.tile_sql import DAY_COLUMNS, HOUR_COLUMNS, empty_relation
 
 #: Raw rows folded at a time; bounds memory at a few hundred megabytes.
-FOLD_ROWS = 2_000_000
+FOLD_ROWS = 1_000_000
 
-#: Bumped whenever the fold's SQL changes what it computes.
-FOLD_VERSION = "1"
-
-COLUMNS = {"hour": HOUR_COLUMNS, "day": DAY_COLUMNS}
-
-_ARRIVAL_DAY = {"hour": "arrival_hour // 24", "day": "arrival_day"}
+#: Bumped whenever the fold changes what it computes.
+FOLD_VERSION = "2"
 
 #: Raw rows folded so far, and in total.
 Progress = Callable[[int, int], None]
@@ -197,66 +194,43 @@ class Tiles:
         weight = {day: sum(file.arrivals.get(day, 0) for file in state.files) for day in days}
         total, done, written = sum(weight.values()), 0, 0
         for group in _grouped(days, weight):
-            with _scratch(self._limits, state.meters) as connection:
-                relations = ("hour", "day") if hour_days & set(group) else ("day",)
-                raw = self._raw(state.files, group)
-                fold(connection, raw, self._limits, state.meters, relations=relations)
-                keys = [key for key in stale if key[1] in set(group)]
-                written += self._write(connection, keys, wanted)
+            folded = fold(self._raw(state.files, group), self._limits, state.meters)
+            for relation, chosen in (("day", set(group)), ("hour", hour_days & set(group))):
+                if chosen:
+                    written += self._write(folded.table(relation), relation, chosen, wanted)
             done += sum(weight[day] for day in group)
             if progress is not None:
                 progress(done, total)
         return written
 
-    def _raw(self, files: Sequence[HistoryFile], days: Sequence[int], *, also: str = "") -> str:
-        """SQL of the raw rows that arrived on ``days``; ``also`` names more of them."""
+    def _raw(self, files: Sequence[HistoryFile], days: Collection[int], also: Any = None) -> Any:
+        """The raw rows that arrived on ``days``; ``also`` is a table of more of them."""
         wanted = set(days)
         sources = [file for file in files if wanted & file.arrivals.keys()]
-        columns = "tenant_id, meter, time_us, arrived_us, quantity"
-        rows = f"SELECT {columns} FROM ({history_relation(self._home, sources)})"
-        if also:
-            rows += f" UNION ALL SELECT {columns} FROM {also}"
-        elif not any(set(file.arrivals) - wanted for file in sources):
-            return rows
-        listing = ", ".join(map(str, sorted(wanted)))
-        return (
-            f"SELECT * FROM ({rows}) WHERE greatest(arrived_us, time_us) // {DAY_US} IN ({listing})"
-        )
+        others = () if also is None else (also,)
+        table = read_raw(paths_of(self._home, sources), *others)
+        if also is None and not any(file.arrivals.keys() - wanted for file in sources):
+            return table
+        arrived = table.column("arrived_us").to_numpy()
+        happened = table.column("time_us").to_numpy()
+        return table.filter(np.isin(np.maximum(arrived, happened) // DAY_US, sorted(wanted)))
 
-    def _write(self, connection: Any, keys: Sequence[_Key], wanted: Mapping[int, str]) -> int:
-        files: list[TileFile] = []
-        for relation in COLUMNS:
-            days = [day for kind, day in keys if kind == relation]
-            if days:
-                files += self._write_relation(connection, relation, days, wanted)
-        self._manifest.replace(files)
-        return sum(file.row_count for file in files)
-
-    def _write_relation(
-        self, connection: Any, relation: str, days: Sequence[int], wanted: Mapping[int, str]
-    ) -> list[TileFile]:
-        """One file an arrival day; sorted once for all of them."""
-        arrival = _ARRIVAL_DAY[relation]
-        table = connection.sql(
-            f"SELECT {', '.join(COLUMNS[relation])}, {arrival} AS file_day FROM {relation}_tile"
-            f" WHERE {arrival} IN ({', '.join(map(str, days))})"
-            f" ORDER BY file_day, tenant_id, meter, event_{relation}, arrival_{relation}"
-        ).to_arrow_table()
-        edges = np.searchsorted(table.column("file_day").to_numpy(), [[d, d + 1] for d in days])
-        table = table.drop_columns(["file_day"])
+    def _write(
+        self, table: Any, relation: str, days: Collection[int], wanted: Mapping[int, str]
+    ) -> int:
         folder = self._home.tiles / relation
 
-        def write(job: tuple[int, Any]) -> TileFile:
-            day, (start, end) = job
+        def write(day: int) -> TileFile:
             name = f"{day_text(day)}-{wanted[day]}.parquet"
-            rows = table.slice(int(start), int(end - start))
+            rows = _arrived(table, relation, day)
             write_parquet(rows, folder / name, use_dictionary=["tenant_id", "meter"])
             return TileFile(relation, day, wanted[day], name, rows.num_rows)
 
         with ThreadPoolExecutor(max_workers=2) as pool:
-            files = list(pool.map(write, zip(days, edges, strict=True)))
+            files = list(pool.map(write, sorted(days)))
         sync_directories([folder])
-        return files
+        self._manifest.replace(files)
+        return sum(file.row_count for file in files)
 
     def _fold_in_memory(self, connection: Any, state: TileState, keys: Sequence[_Key]) -> None:
         for relation, columns in COLUMNS.items():
@@ -264,33 +238,28 @@ class Tiles:
                 f"CREATE OR REPLACE TABLE unsealed_usage_{relation} AS {empty_relation(columns)}"
             )
         for group in _grouped({day for _, day in keys}, {}):
-            with _scratch(self._limits, state.meters) as scratch:
-                scratch.register("unsealed", state.unsealed)
-                raw = self._raw(state.files, group, also="unsealed")
-                fold(scratch, raw, self._limits, state.meters)
-                for relation, columns in COLUMNS.items():
-                    listed = ", ".join(columns)
-                    days = [day for kind, day in keys if kind == relation and day in set(group)]
-                    folded = scratch.sql(
-                        f"SELECT {listed} FROM {relation}_tile"
-                        f" WHERE {_ARRIVAL_DAY[relation]} IN ({', '.join(map(str, [*days, -1]))})"
-                    ).to_arrow_table()
-                    connection.register("folded_tile", folded)
-                    connection.execute(
-                        f"INSERT INTO unsealed_usage_{relation} SELECT {listed} FROM folded_tile"
-                    )
-                    connection.unregister("folded_tile")
+            raw = self._raw(state.files, group, also=state.unsealed)
+            folded = fold(raw, self._limits, state.meters)
+            for relation, columns in COLUMNS.items():
+                days = {day for kind, day in keys if kind == relation} & set(group)
+                if not days:
+                    continue
+                table = folded.table(relation)
+                parts = [_arrived(table, relation, day) for day in sorted(days)]
+                connection.register("folded_tile", pa.concat_tables(parts))
+                connection.execute(
+                    f"INSERT INTO unsealed_usage_{relation}"
+                    f" SELECT {', '.join(columns)} FROM folded_tile"
+                )
+                connection.unregister("folded_tile")
 
 
-@contextlib.contextmanager
-def _scratch(limits: Any, meters: Mapping[str, Meter]) -> Iterator[Any]:
-    """A DuckDB connection of its own for one fold, so that the caller's stays as it is."""
-    connection = duckdb.connect()
-    try:
-        prepare(connection, limits, meters)
-        yield connection
-    finally:
-        connection.close()
+def _arrived(table: Any, relation: str, day: int) -> Any:
+    """The rows of one arrival day of a table in order of arrival days."""
+    arrival = table.column(f"arrival_{relation}").to_numpy()
+    days = arrival // 24 if relation == "hour" else arrival
+    first, last = np.searchsorted(days, (day, day + 1))
+    return table.slice(first, last - first)
 
 
 def _stale(state: TileState, wanted: Mapping[int, str], keys: Iterable[_Key]) -> list[_Key]:

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flyball.instant import HOUR_US
 from flyball.meter import STANDARD_METERS
-from telemetry.tile_fold import LIMIT_SCHEMA, fold, prepare
+from telemetry.tile_columns import BINS, EDGES
+from telemetry.tile_fold import LIMIT_SCHEMA, fold
 from telemetry.tile_manifest import RAW_SCHEMA
-from telemetry.tile_sql import BINS, EDGES
 
 MONDAY_US = 1_767_571_200_000_000
 HOUR = MONDAY_US // HOUR_US
 BASE = 10
 _laws = settings(
-    max_examples=15,
+    max_examples=60,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 _events = st.lists(
@@ -44,15 +41,7 @@ _events = st.lists(
 )
 
 
-@pytest.fixture(scope="module")
-def connection() -> Iterator[Any]:
-    opened = duckdb.connect(config={"threads": 1})
-    yield opened
-    opened.close()
-
-
 def run(
-    connection: Any,
     events: list[dict[str, Any]],
     window: int,
     *,
@@ -73,13 +62,8 @@ def run(
     )
     meter = replace(STANDARD_METERS["api.requests"], counts=counts, resolution_seconds=resolution)
     meters = {**STANDARD_METERS, "api.requests": meter}
-    connection.register("raw_input", raw)
-    prepare(connection, limits, meters)
-    fold(connection, "SELECT * FROM raw_input", limits, meters)
-    return {
-        name: connection.sql(f"SELECT * FROM {name}_tile ORDER BY ALL").to_arrow_table().to_pylist()
-        for name in ("hour", "day")
-    }
+    folded = fold(raw, limits, meters)
+    return {name: folded.table(name).to_pylist() for name in ("hour", "day")}
 
 
 def limit_at(tenant: str, hour: int) -> int | None:
@@ -126,9 +110,9 @@ def expected(
 @_laws
 @given(events=_events)
 def test_the_fold_is_what_a_plain_loop_says(
-    connection: Any, events: list[dict[str, Any]], window: int, counts: str
+    events: list[dict[str, Any]], window: int, counts: str
 ) -> None:
-    tiles = run(connection, events, window, counts=counts)["hour"]
+    tiles = run(events, window, counts=counts)["hour"]
     wanted = expected(events, window, counts)
     assert len(tiles) == len(wanted)
     for row in tiles:
@@ -147,21 +131,21 @@ def test_the_fold_is_what_a_plain_loop_says(
 @_laws
 @given(events=_events, order=st.randoms(use_true_random=False))
 def test_the_order_of_events_changes_nothing(
-    connection: Any, events: list[dict[str, Any]], order: Any, window: int, resolution: int
+    events: list[dict[str, Any]], order: Any, window: int, resolution: int
 ) -> None:
-    first = run(connection, events, window, resolution=resolution)
+    first = run(events, window, resolution=resolution)
     shuffled = list(events)
     order.shuffle(shuffled)
-    assert run(connection, shuffled, window, resolution=resolution) == first
+    assert run(shuffled, window, resolution=resolution) == first
 
 
 @pytest.mark.parametrize(("window", "resolution"), [(60, 1), (3600, 1), (60, 3600)])
 @_laws
 @given(events=_events)
 def test_the_day_is_the_fold_of_its_hours(
-    connection: Any, events: list[dict[str, Any]], window: int, resolution: int
+    events: list[dict[str, Any]], window: int, resolution: int
 ) -> None:
-    tiles = run(connection, events, window, resolution=resolution)
+    tiles = run(events, window, resolution=resolution)
     grouped: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
     for row in tiles["hour"]:
         key = (row["tenant_id"], row["meter"], row["event_hour"] // 24, row["arrival_hour"] // 24)
@@ -183,9 +167,9 @@ def test_the_day_is_the_fold_of_its_hours(
 @_laws
 @given(events=_events)
 def test_estimates_keep_the_total_and_say_that_they_are_estimates(
-    connection: Any, events: list[dict[str, Any]]
+    events: list[dict[str, Any]],
 ) -> None:
-    for row in run(connection, events, 60, resolution=3600)["hour"]:
+    for row in run(events, 60, resolution=3600)["hour"]:
         counts = [row[f"share_count_{i}"] for i in range(BINS)]
         assert row["window_count"] == row["coarse_count"] == sum(counts)
         base = limit_at(row["tenant_id"], row["event_hour"])

@@ -11,9 +11,9 @@ import pytest
 from flyball.instant import HOUR_US
 from flyball.meter import STANDARD_METERS, Meter
 from flyball.usage import UsageEvent
-from telemetry.tile_fold import fold, prepare
+from telemetry.tile_columns import BINS, DAY_COLUMNS, HOUR_COLUMNS, column_type
+from telemetry.tile_fold import fold
 from telemetry.tile_manifest import RAW_SCHEMA
-from telemetry.tile_sql import BINS, DAY_COLUMNS, HOUR_COLUMNS, column_type
 
 from .conftest import MONDAY_US, EventMaker, LimitMaker
 
@@ -35,9 +35,9 @@ def folded(
         [{name: getattr(event, name) for name in RAW_SCHEMA.names} for event in events],
         schema=RAW_SCHEMA,
     )
-    connection.register("raw_input", raw)
-    prepare(connection, limits, meters)
-    fold(connection, "SELECT * FROM raw_input", limits, meters)
+    tiles = fold(raw, limits, meters)
+    for relation in ("hour", "day"):
+        connection.register(f"{relation}_tile", tiles.table(relation))
     return {
         relation: connection.sql(
             f"SELECT * FROM {relation}_tile ORDER BY tenant_id, meter, event_{relation},"

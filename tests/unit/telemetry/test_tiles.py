@@ -75,6 +75,20 @@ def test_sealed_and_unsealed_events_fold_alike(
     assert {relation: rows(tiles, relation) for relation in ("hour", "day")} == before
 
 
+def test_a_day_half_sealed_folds_like_a_whole_one(
+    home: Home, store: SqliteEventStore, everyone: Resolve, event: EventMaker, limits: LimitMaker
+) -> None:
+    tiles = Tiles(home, limits(("ent_1", "api.requests", 0, 10, 60)))
+    events = week(event)
+    store.append(events[::2], everyone)
+    seal(home, MONDAY_US)
+    store.append(events[1::2], everyone)
+    halves = {relation: rows(tiles, relation) for relation in ("hour", "day")}
+    seal(home, MONDAY_US)
+    assert {relation: rows(tiles, relation) for relation in ("hour", "day")} == halves
+    assert len(halves["hour"]) == 336
+
+
 def test_history_sealed_in_parts_folds_like_history_sealed_at_once(
     home: Home,
     tmp_path: Path,

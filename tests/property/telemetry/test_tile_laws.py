@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from flyball.instant import HOUR_US
 from flyball.meter import STANDARD_METERS
-from telemetry.tile_columns import BINS, EDGES
+from telemetry.tile_columns import BINS, EDGES, MAX_SHARE
 from telemetry.tile_fold import LIMIT_SCHEMA, fold
 from telemetry.tile_manifest import RAW_SCHEMA
 
@@ -96,7 +96,7 @@ def expected(
             windows[key][e["time_us"] // (window * 10**6)] += steps
     for key, tile in tiles.items():
         base = limit_at(key[0], key[2]) or 1
-        shares = [s / 1024 / base for s in windows[key].values() if s > 0]
+        shares = [min(s / 1024 / base, MAX_SHARE) for s in windows[key].values() if s > 0]
         tile["counts"] = [0] * BINS
         for share in shares:
             tile["counts"][sum(share >= edge for edge in EDGES)] += 1

@@ -34,6 +34,16 @@ _NEWCOMER_HOURS = 30 * 24
 _RENEWAL_HOURS = 60 * 24
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foresight:
+    """One week's truth: ``felt`` (blocked share) and ``served`` requests are ``[n, arms]``."""
+
+    situation: Situation
+    here: NDArray[np.bool_]
+    felt: NDArray[np.float64]
+    served: NDArray[np.float64]
+
+
 @dataclass(slots=True)
 class World:
     """A population living week by week; :meth:`step` moves it on by one."""
@@ -66,8 +76,12 @@ class World:
 
     def present(self) -> list[str]:
         """Ids of the tenants that are here at the start of the current week."""
-        here = self._here(self.population.arrived(first_hour(self.week)))
+        here = self.here_now()
         return [self.population.tenant_id[row] for row in np.flatnonzero(here)]
+
+    def here_now(self) -> NDArray[np.bool_]:
+        """Which of the tenants that have arrived are here at the start of the current week."""
+        return self._here(self.population.arrived(first_hour(self.week)))
 
     def _here(self, count: int) -> NDArray[np.bool_]:
         start = first_hour(self.week)
@@ -138,6 +152,22 @@ class World:
         limits = np.repeat(effective_limit(base, arm)[:, None], HOURS, axis=1)
         limits[:, : self.opened_hours] = base[:, None]
         return limits
+
+    def foresight(self) -> Foresight:
+        """What the current week would bring under each arm: the truth, for oracles and reports."""
+        count = self.population.arrived(first_hour(self.week + 1))
+        demand = self._demand(count, support.incident(self.setup.seed, self.week))
+        refused = [
+            blocked(demand, self._limits(count, np.full(count, arm, dtype=np.int64)))
+            for arm in ARMS
+        ]
+        asked = demand.sum(axis=1)
+        return Foresight(
+            situation=self._situation(count, demand),
+            here=self._here(count),
+            felt=np.stack([blocked_share(demand, each) for each in refused], axis=1),
+            served=np.stack([asked - each.sum(axis=1) for each in refused], axis=1),
+        )
 
     def _chances(self, situation: Situation, demand: NDArray[np.float64]) -> NDArray[np.float64]:
         respond = self.family.rates

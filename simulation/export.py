@@ -36,6 +36,14 @@ class Exporter:
         self.waiting: list[Ticket] = []
         self.told_accounts = 0
 
+    def fork(self, world: World) -> Exporter:
+        """One that goes on from here for ``world``, a fork of this one's."""
+        other = Exporter(world)
+        other.transit = self.transit
+        other.waiting = list(self.waiting)
+        other.told_accounts = self.told_accounts
+        return other
+
     def write(self, folder: Path, weeks: Iterable[Week], end_hour: int) -> int:
         """Write ``weeks`` as known at ``end_hour`` into ``folder``; returns the usage rows.
 

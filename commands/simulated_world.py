@@ -1,0 +1,181 @@
+"""One world of ``flyball simulate`` in one process: history, one training, every policy.
+
+python -m commands.simulated_world SPEC.json
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from commands.simulated_product import InProcess, explore, import_quietly, learn
+from flyball.home import Home
+from flyball.instant import HOUR_US
+from flyball.policies.registry import policy_named
+from simulation.calendar_week import hour_of, week_of
+from simulation.cell import WorldSpec, read_cell, write_cell
+from simulation.figures import figures
+from simulation.guest import Guest
+from simulation.history import History, write_history
+from simulation.players import Oracle, Static, player_named
+from simulation.playing import Played, friction_free, play
+from simulation.week import Setup, Week
+from simulation.world import World
+
+#: Histories end here: far enough back that half a year more has passed on any clock.
+_END = "2025-06-02T00:00:00Z"
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What one process is to do; ``cells`` is where results go, ``work`` is emptied afterwards."""
+
+    spec: WorldSpec
+    policies: tuple[str, ...]
+    cells: Path
+    work: Path
+
+    def missing(self) -> list[str]:
+        """Policies without a result."""
+        return [name for name in self.policies if read_cell(self.cells, self.spec, name) is None]
+
+    def document(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return {
+            "spec": asdict(self.spec),
+            "policies": list(self.policies),
+            "cells": str(self.cells),
+            "work": str(self.work),
+        }
+
+    @staticmethod
+    def from_document(document: dict[str, Any]) -> Task:
+        """What :meth:`document` made."""
+        return Task(
+            spec=WorldSpec(**document["spec"]),
+            policies=tuple(document["policies"]),
+            cells=Path(document["cells"]),
+            work=Path(document["work"]),
+        )
+
+
+class SimulatedWorld:
+    """A world and the comparisons that every policy's figures need."""
+
+    def __init__(self, task: Task, say: Say) -> None:
+        self._task, self._spec, self._say = task, task.spec, say
+        self._learnt: dict[str, Any] = {}
+        setup = Setup(
+            tenants=self._spec.tenants,
+            weeks=self._spec.history_weeks,
+            seed=self._spec.seed,
+            family=self._spec.family,
+            start_week=week_of(hour_of(_END)) - self._spec.history_weeks,
+            spare_weeks=self._spec.weeks,
+        )
+        say("history")
+        self._history: History = write_history(task.work / "history", setup, hour_of(_END))
+        self._static = play(self._history.world.fork(), Static(), self._spec.weeks)
+        self._oracle = play(self._history.world.fork(), Oracle(), self._spec.weeks)
+
+    def run(self) -> None:
+        """Play every policy that has no result yet."""
+        missing = self._task.missing()
+        product = [name for name in missing if player_named(name) is None]
+        for name in missing:
+            if name not in product:
+                self._own(name)
+        if product:
+            home = self._taught()
+            for name in product:
+                self._guest(home, name)
+
+    def _own(self, name: str) -> None:
+        player = player_named(name)
+        if player is None:
+            raise ValueError(f"{name} is not the simulator's own")
+        known = {"static": self._static, "oracle": self._oracle}.get(name)
+        played = known or play(self._history.world.fork(), player, self._spec.weeks)
+        self._keep(name, played, {}, {})
+
+    def _taught(self) -> Home:
+        """A home that has seen the history, been trained once and explores from now on."""
+        home = Home(self._task.work / "home")
+        at_us = hour_of(_END) * HOUR_US
+        self._say("import")
+        import_quietly(home, self._history.folder)
+        shutil.rmtree(self._history.folder)
+        self._say("train")
+        self._learnt = asdict(learn(home, at_us, seed=self._spec.seed))
+        if self._spec.epsilon > 0:
+            explore(home, at_us, epsilon=self._spec.epsilon, holdout=self._spec.holdout)
+        return home
+
+    def _guest(self, taught: Home, name: str) -> None:
+        """One of the product's policies, in a copy of the home."""
+        root = self._task.work / f"home-{name}"
+        skip = shutil.ignore_patterns("mlflow", "rejects")
+        shutil.copytree(taught.root, root, ignore=skip)
+        product = InProcess(Home(root), policy_named(name), root / "decisions.ndjson")
+        world = self._history.world.fork()
+        guest = Guest(product, self._history.exporter.fork(world), self._task.work / "told")
+        last = world.week + self._spec.weeks
+
+        def hear(lived: World, week: Week) -> None:
+            guest.hear(lived, week)
+            self._say(f"{name}: {last - lived.week} weeks to go")
+
+        try:
+            played = play(world, guest, self._spec.weeks, hear)
+        finally:
+            shutil.rmtree(root)
+        at_one = {"chosen_at_one_percent": 100.0 * product.at_one / max(1, product.decided)}
+        self._keep(name, played, at_one, self._learnt)
+
+    def _keep(
+        self, name: str, played: Played, more: dict[str, Any], learnt: dict[str, Any]
+    ) -> None:
+        free = friction_free(self._history.world.fork(), played)
+        found = asdict(figures(played, self._static, self._oracle, free))
+        write_cell(self._task.cells, self._spec, name, found | more, learnt)
+
+
+def live(task: Task, say: Say) -> None:
+    """Do the task; what it needed on disk is gone afterwards."""
+    if not task.missing():
+        return
+    shutil.rmtree(task.work, ignore_errors=True)
+    task.work.mkdir(parents=True)
+    task.cells.mkdir(parents=True, exist_ok=True)
+    try:
+        SimulatedWorld(task, say).run()
+    finally:
+        shutil.rmtree(task.work, ignore_errors=True)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Entry point of the child process; each line it writes says what it is at."""
+    # A tracking server of the user's has no business with simulated models.
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        os.environ.pop(name, None)
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        sys.stdout.write(f"{time.monotonic() - began:.0f} s: {text}\n")
+        sys.stdout.flush()
+
+    live(Task.from_document(json.loads(Path(argv[0]).read_text())), say)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

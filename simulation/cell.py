@@ -1,0 +1,64 @@
+"""One result of a grid: a world, a policy, its figures; one file each, so that a grid resumes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+#: Raised where figures of an older version must not be mixed with ours.
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldSpec:
+    """What fixes a world of the grid, and how the product lives in it.
+
+    ``epsilon`` 0 means that the product does not explore in the closed loop.
+    """
+
+    family: str
+    tenants: int
+    seed: int
+    history_weeks: int = 26
+    weeks: int = 26
+    epsilon: float = 0.05
+    holdout: float = 0.1
+
+    @property
+    def name(self) -> str:
+        """For files and people."""
+        return f"{self.family}-{self.tenants}-{self.seed}"
+
+
+def cell_path(folder: Path, spec: WorldSpec, policy: str) -> Path:
+    """Where the result of one policy in one world is kept."""
+    return folder / f"{spec.name}-{policy}.json"
+
+
+def write_cell(
+    folder: Path, spec: WorldSpec, policy: str, figures: dict[str, Any], learnt: dict[str, Any]
+) -> None:
+    """Keep a result, whole or not at all."""
+    path = cell_path(folder, spec, policy)
+    document = {
+        "format": FORMAT,
+        **asdict(spec),
+        "policy": policy,
+        "figures": figures,
+        "learnt": learnt,
+    }
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(document) + "\n")
+    part.replace(path)
+
+
+def read_cell(folder: Path, spec: WorldSpec, policy: str) -> dict[str, Any] | None:
+    """A result of exactly this world and format; None where there is none."""
+    try:
+        document: dict[str, Any] = json.loads(cell_path(folder, spec, policy).read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    same = all(document.get(name) == value for name, value in asdict(spec).items())
+    return document if same and document.get("format") == FORMAT else None

@@ -10,6 +10,7 @@ from flyball.instant import HOUR_US, format_instant
 
 if TYPE_CHECKING:
     from training.dataset import Dataset
+    from training.stakes import Stakes
 
 
 def load_dataset(
@@ -38,6 +39,27 @@ def load_dataset(
         notice("computing features of every decision")
         return build_dataset(
             connection, as_of_us, period_days=settings.period_days, arms=settings.arms
+        )
+
+
+def load_stakes(home: Home, as_of_us: int) -> Stakes:
+    """Money rules and plans known at ``as_of_us``, and the configured policy if it needs a model.
+
+    A home that runs another one is judged by ``value``, because that is what a champion is for.
+    """
+    from flyball.policies.registry import policy_named
+    from ledger.sqlite_ledger import read_ledger
+    from serving.settings import load_settings
+    from training.stakes import Stakes
+
+    configured = load_settings(home.settings).policy
+    policy = policy_named(configured.name, **configured.params)
+    chosen = policy if policy.needs_model else policy_named("value")
+    if not home.ledger.exists():
+        return Stakes(policy=chosen)
+    with read_ledger(home) as ledger:
+        return Stakes(
+            economics=ledger.economics(), plans=ledger.plans_as_of(as_of_us), policy=chosen
         )
 
 

@@ -20,13 +20,16 @@ from training.effects import ArmEffects, EffectEstimator
 from training.estimators.dose_learner import DoseLearner
 from training.estimators.served import DoseEstimator
 from training.evaluation import Judged, Report, evaluate, judge
-from training.export.draft import Training, draft_bundle, with_gates
+from training.export.draft import Training, draft_bundle, with_effects, with_gates
 from training.export.parity import threshold_rows, worst_difference
 from training.gate import GateTable
 from training.gates import GateSettings, Technical, run_gates
+from training.held_out import held_out
 from training.latency import latency_ratio
+from training.policy_gates import PolicyReport, policy_gates, silent_policy
 from training.risk import RiskModel, fit_risks
-from training.split import Split, split_rows
+from training.split import Split, judging_organisations, split_rows
+from training.stakes import Stakes
 
 #: Told what begins now, for progress.
 Notice = Callable[[str], None]
@@ -50,6 +53,7 @@ class Fitted:
     judged: tuple[Judged, ...]
     report: Report
     gates: GateTable
+    policy: PolicyReport
 
 
 def fit_and_judge(
@@ -60,6 +64,7 @@ def fit_and_judge(
     seed: int = 7,
     estimator: EffectEstimator | None = None,
     settings: GateSettings | None = None,
+    stakes: Stakes | None = None,
     created_us: int | None = None,
     notice: Notice = lambda _: None,
 ) -> Fitted:
@@ -76,7 +81,8 @@ def fit_and_judge(
     models = fit_risks(dataset, split, seed=seed)
     notice("estimating arm effects")
     segments = tuple(sorted(set(dataset.text("segment"))))
-    effects = (estimator or DoseEstimator(DoseLearner(seed=seed))).fit(dataset, segments)
+    learner = estimator or DoseEstimator(DoseLearner(seed=seed))
+    effects = learner.fit(dataset, segments)
     notice("exporting to ONNX")
     made = time.time_ns() // 1000 if created_us is None else created_us
     window = _data_window(dataset, split, effects)
@@ -95,11 +101,44 @@ def fit_and_judge(
         champion_absent=absent,
         settings=settings,
     )
+    notice("trying the policy on organisations it has not seen")
+    policy = _policy(dataset, bundle, effects, learner, stakes or Stakes())
+    gates = GateTable((*gates.gates, *policy.gates))
     card = write_card(bundle.version, dataset, models, effects, report, gates)
     gated = with_gates(bundle, gates=gates.plain(), metrics=report.plain(), card=card)
     return Fitted(
-        models=models, effects=effects, bundle=gated, judged=judged, report=report, gates=gates
+        models=models,
+        effects=effects,
+        bundle=gated,
+        judged=judged,
+        report=report,
+        gates=gates,
+        policy=policy,
     )
+
+
+def _policy(
+    dataset: Dataset,
+    bundle: Bundle,
+    effects: ArmEffects,
+    learner: EffectEstimator,
+    stakes: Stakes,
+) -> PolicyReport:
+    """Learn the effects once more without the judging organisations, and try them there.
+
+    All their weeks count: arms were drawn for each organisation by itself, so no week is known
+    better for having been others' too, and a veto needs every event it can get.
+    """
+    judging = judging_organisations(dataset)
+    if not effects.present:
+        return silent_policy("the policy is static: no arm has an effect that may be used")
+    blind = learner.fit(dataset.take(~judging), effects.segments)
+    if not blind.present:
+        return silent_policy("too little evidence without the organisations that judge")
+    held = held_out(dataset.take(judging), with_effects(bundle, blind), stakes)
+    if held is None:
+        return silent_policy("no organisation that judges was drawn")
+    return policy_gates(held)
 
 
 def _check(dataset: Dataset, contract: Contract) -> None:

@@ -35,7 +35,8 @@ class Dataset:
     """One row per unit, sorted by start and tenant.
 
     ``rows`` holds ``unit_id, tenant_id, organisation, segment, plan, start_hour, arm, propensity,
-    offered_<arm>, dose_<arm>, assignment, policy, mrr, outcome, outcome_28`` and the features.
+    offered_<arm>, dose_<arm>, demand_period, assignment, policy, mrr, outcome, outcome_28`` and
+    the features.
     ``dose_<arm>`` is the blocked share expected under the arm minus that under 100 (NaN: unknown).
     ``kind`` is ``decisions`` or ``history``; ``dropped`` says why decisions are missing.
     """
@@ -100,6 +101,12 @@ class Dataset:
         for index, candidate in enumerate(self.arms):
             chosen = np.where(arm == candidate, doses[:, index], chosen)
         return np.nan_to_num(chosen)
+
+    def demand(self) -> Floats:
+        """Expected demand of one period ``[n]``, in the primary meter's unit; 0 where unknown."""
+        if "demand_period" not in self.rows.column_names:
+            return np.zeros(len(self))
+        return np.nan_to_num(self._numbers("demand_period"))
 
     def analysed(self) -> Bools:
         """Rows whose arm was drawn with logged propensities, ``[n]``."""
@@ -218,7 +225,7 @@ def _joined(
     try:
         table_sql = f"""
             SELECT {unit}, unit.policy AS deciding_policy, {offered},
-                {_doses(arms, table.column_names)},
+                {_doses(arms, table.column_names)}, {_demand(table.column_names)},
                 coalesce(feature_row.organisation, unit.tenant_id) AS organisation,
                 coalesce(feature_row.segment, '') AS segment,
                 coalesce(feature_row.plan, '') AS plan, feature_row.mrr AS mrr,
@@ -233,6 +240,13 @@ def _joined(
         return rows
     finally:
         connection.unregister("feature_row")
+
+
+def _demand(columns: Sequence[str]) -> str:
+    """Demand expected in the period; NULL for a feature table that does not say."""
+    column = "demand_period"
+    name = f"feature_row.{column}" if column in columns else "CAST(NULL AS DOUBLE)"
+    return f"{name} AS {column}"
 
 
 def _doses(arms: tuple[int, ...], columns: Sequence[str]) -> str:

@@ -25,6 +25,7 @@ from training.gates import GateSettings
 from training.registry import CHAMPION, RegisteredVersion, Registry
 from training.risk import RiskModel
 from training.run_log import EXAMPLE_ROWS, RunRecord, log_run
+from training.stakes import Stakes
 from training.tracking import store_of
 
 
@@ -56,11 +57,13 @@ def train(
     promote: bool = True,
     estimator: EffectEstimator | None = None,
     settings: GateSettings | None = None,
+    stakes: Stakes | None = None,
     notice: Notice = lambda _: None,
 ) -> TrainingResult:
     """Train on ``dataset``, register the signed bundle, and promote it if its gates pass.
 
     A failing gate leaves the champion alone; the result says so, nothing is raised for it.
+    Without ``stakes`` (money rules and plans) gates on the policy's value cannot speak.
 
     Raises
     ------
@@ -82,6 +85,7 @@ def train(
         seed=seed,
         estimator=estimator,
         settings=settings,
+        stakes=stakes,
         notice=notice,
     )
     notice("signing and registering")
@@ -154,6 +158,7 @@ def _record(
         judged=fitted.judged,
         report=fitted.report,
         gates=fitted.gates,
+        policy=fitted.policy.figures,
         effects={
             "summary": fitted.effects.summary,
             "evidence": dict(fitted.effects.evidence),

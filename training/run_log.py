@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +40,7 @@ class RunRecord:
     judged: Sequence[Judged]
     report: Report
     gates: GateTable
+    policy: Mapping[str, float]
     effects: Mapping[str, object]
     card: str
     verify_key: Path
@@ -109,7 +111,7 @@ def _by_group(record: RunRecord) -> dict[str, float]:
     for gate in record.gates.plain():
         if isinstance(gate["figure"], float):
             flat[f"gate.{gate['name']}"] = gate["figure"]
-    return flat
+    return flat | {name: value for name, value in record.policy.items() if math.isfinite(value)}
 
 
 def _data(dataset: Dataset) -> None:
@@ -144,6 +146,7 @@ def _papers(record: RunRecord) -> None:
             ("gates.json", record.gates.plain()),
             ("evaluation.json", record.report.plain()),
             ("effects.json", record.effects),
+            ("policy.json", dict(record.policy)),
             ("dropped.json", dict(record.dataset.dropped)),
         ):
             (directory / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

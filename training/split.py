@@ -53,6 +53,13 @@ def organisation_position(organisations: Sequence[str]) -> Floats:
     return np.asarray([places[name] for name in organisations], dtype=np.float64)
 
 
+def judging_organisations(dataset: Dataset, settings: SplitSettings | None = None) -> Bools:
+    """Rows ``[n]`` of organisations that judge, in all weeks."""
+    chosen = settings or SplitSettings()
+    place = organisation_position(dataset.text("organisation"))
+    return np.asarray(place < chosen.test_share)
+
+
 def _place(name: str) -> float:
     digest = hashlib.blake2b(name.encode(), digest_size=8, key=_SALT).digest()
     return int.from_bytes(digest, "big") / 2.0**64

@@ -16,6 +16,7 @@ from models.bundle import Bundle
 from models.golden import golden_of
 from models.manifest import FactorGroup, Golden, Manifest, OutcomeModel
 from models.scorer import Scorer
+from training.effects import ArmEffects
 from training.export.attribution import attribution_graph
 from training.export.effects import effects_graph
 from training.export.hazards import hazards_graph
@@ -119,6 +120,16 @@ def with_gates(
         metrics=bundle.manifest.metrics if metrics is None else dict(metrics),
     )
     return Bundle(manifest, bundle.graphs, bundle.card if card is None else card)
+
+
+def with_effects(bundle: Bundle, effects: ArmEffects) -> Bundle:
+    """The same bundle with another effects graph; for trying, its golden rows no longer hold."""
+    width = len(bundle.manifest.features)
+    if effects.graph is not None:
+        graph = effects.graph(width)
+    else:
+        graph = effects_graph(effects.mean, effects.sd, effects.trust, width)
+    return Bundle(bundle.manifest, {**bundle.graphs, "effects.onnx": graph}, bundle.card)
 
 
 def _manifest(training: Training) -> Manifest:

@@ -1,0 +1,184 @@
+"""Gates on what a candidate's policy would do: its value, its harm, and its effects' calibration.
+
+Each is a veto. They speak only where the log bears on the policy, and never use the direct method.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from training.clustered import clustered_error
+from training.dataset import Bools, Floats
+from training.gate import Gate, Verdict, not_applicable
+from training.held_out import HeldOut
+from training.off_policy.comparison import Comparison, compare
+from training.off_policy.logged import LoggedBandit
+from training.off_policy.money import MoneyComparison, compare_money
+from training.off_policy.off_policy_gate import NAME, off_policy_gate
+from training.off_policy.overlap import Refused
+from training.off_policy.value import ValueSettings
+from training.outcome_model import OUTCOMES
+
+EFFECTS, HARM = "effect_calibration", "churn_harm"
+DAYS_OF_CAP = 182
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRule:
+    """Thresholds.
+
+    ``slope_low``/``slope_high``: range that the 95 % interval of observed on predicted effect must
+    meet; with a standard error above ``slope_error`` it cannot tell 1 from 0. ``churn_cap``: churn
+    that friction may cause in 26 weeks (probability).
+    """
+
+    slope_low: float = 0.3
+    slope_high: float = 3.0
+    slope_error: float = 0.5
+    churn_cap: float = 0.012
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyReport:
+    """The gates, and figures by name for the run's metrics (raw money among them)."""
+
+    gates: tuple[Gate, ...]
+    figures: dict[str, float]
+
+
+def silent_policy(reason: str) -> PolicyReport:
+    """Every gate on the policy, not applicable for one reason."""
+    names = (f"{NAME}.equal", f"{NAME}.money", HARM, *(f"{EFFECTS}.{name}" for name in OUTCOMES))
+    return PolicyReport(gates=tuple(not_applicable(name, reason) for name in names), figures={})
+
+
+def policy_gates(held: HeldOut, rule: PolicyRule | None = None) -> PolicyReport:
+    """Hold the candidate's policy and effects against logged draws of unseen organisations."""
+    chosen = rule or PolicyRule()
+    value_gates, figures = _value(held)
+    gates = [*value_gates, *_harm(held, chosen)]
+    gates += [_effects(held, index, chosen) for index in range(len(OUTCOMES))]
+    friction = float((held.policy @ _below(held)).mean())
+    return PolicyReport(gates=tuple(gates), figures=figures | {"policy.friction_share": friction})
+
+
+def _value(held: HeldOut) -> tuple[list[Gate], dict[str, float]]:
+    """Every tenant counting alike, and in money; winsorised ones gate, raw ones are told."""
+    priced = held.priced
+    names = (f"{NAME}.equal", f"{NAME}.money")
+    if not priced.any():
+        return [not_applicable(name, "no tenant's revenue is known") for name in names], {}
+    logged, policy, static = held.logged.take(priced), held.policy[priced], held.static[priced]
+    earned, revenue = held.earned[priced], held.revenue[priced]
+    gates: list[Gate] = []
+    figures: dict[str, float] = {}
+    for name, reward, scale in zip(
+        names, (earned / revenue, earned), (1.0, float(revenue.mean())), strict=True
+    ):
+        found = compare_money(logged.rewarded(reward, None), policy, static)
+        gates.append(off_policy_gate(replace(found.winsorised, scale=scale), name=name))
+        figures |= _told(name, found, scale)
+    return gates, figures
+
+
+def _told(name: str, found: MoneyComparison, scale: float) -> dict[str, float]:
+    figures = {f"{name}.moved": found.raw.moved, f"{name}.winsorised_rows": found.touched}
+    for label, each in (("raw", found.raw), ("winsorised", found.winsorised)):
+        if not isinstance(each.difference, Refused):
+            figures |= {
+                f"{name}.{label}.{key}": getattr(each.difference, key) / scale
+                for key in ("value", "floor", "ceiling")
+            }
+            figures |= {
+                f"{name}.{label}.{key}": value
+                for key, value in each.difference.overlap.figures().items()
+            }
+    return figures
+
+
+def _harm(held: HeldOut, rule: PolicyRule) -> list[Gate]:
+    """Churn that the policy adds, overall and per segment."""
+    codes, segments = held.rows.groups("segment")
+    everybody = np.ones(len(held.rows), dtype=np.bool_)
+    groups = [(HARM, everybody)]
+    if len(segments) > 1:
+        groups += [(f"{HARM}.{name or 'none'}", codes == at) for at, name in enumerate(segments)]
+    cap = rule.churn_cap * held.rows.period_days / DAYS_OF_CAP
+    # All segments together may raise one false alarm in twenty.
+    settings = ValueSettings(level=1.0 - 0.05 / len(groups))
+    # Only churn decides here: other outcomes do not make its interval any surer.
+    logged = replace(held.logged, event=held.logged.reward > 0.0)
+    return [_harm_of(held, logged, name, mask, cap, settings) for name, mask in groups]
+
+
+def _harm_of(
+    held: HeldOut,
+    logged: LoggedBandit,
+    name: str,
+    mask: Bools,
+    cap: float,
+    settings: ValueSettings,
+) -> Gate:
+    found: Comparison = compare(logged.take(mask), held.policy[mask], held.static[mask], settings)
+    if found.same:
+        return not_applicable(name, "the policy is static on these rows")
+    difference = found.difference
+    if isinstance(difference, Refused):
+        return not_applicable(name, f"overlap is too small: {difference.reason}")
+    rule = f"{difference.level:.1%} bound of added churn a period at most the cap"
+    if difference.floor > cap:
+        return _gate(name, Verdict.FAILED, difference.floor, cap, f"lower {rule}")
+    if difference.ceiling <= cap:
+        return _gate(name, Verdict.PASSED, difference.ceiling, cap, f"upper {rule}")
+    return not_applicable(
+        name,
+        f"added churn lies between {difference.floor:+.2%} and {difference.ceiling:+.2%} a period: "
+        "too wide to say; exposure stays capped",
+    )
+
+
+def _effects(held: HeldOut, index: int, rule: PolicyRule) -> Gate:
+    """Slope of observed on predicted effect, from how arms fell within what was offered.
+
+    The prediction is centred over the logged probabilities, so that a wrong risk model costs
+    precision only.
+    """
+    name = f"{EFFECTS}.{OUTCOMES[index]}"
+    predicted = held.effects[:, :, index]
+    typical = (held.logged.offered * predicted).sum(axis=1)
+    moved = held.logged.assigned(predicted) - typical
+    power = float((moved**2).sum())
+    if power <= 1e-12:
+        return not_applicable(name, "no effect on it was found")
+    happened = (held.rows.codes() == index + 1).astype(np.float64)
+    left = happened - held.hazards[:, index] - typical
+    slope = float((moved * left).sum()) / power
+    influence: Floats = moved * (left - slope * moved) / power
+    error = clustered_error(influence, held.logged.cluster)
+    return _slope(name, slope, error, rule)
+
+
+def _slope(name: str, slope: float, error: float, rule: PolicyRule) -> Gate:
+    half = 1.96 * error
+    words = "95 % interval of observed on predicted effect reaching"
+    if slope + half < rule.slope_low:
+        return _gate(
+            name, Verdict.FAILED, slope, rule.slope_low - half, f"{words} {rule.slope_low:g}"
+        )
+    if slope - half > rule.slope_high:
+        return _gate(
+            name, Verdict.FAILED, slope, rule.slope_high + half, f"{words} {rule.slope_high:g}"
+        )
+    if not error <= rule.slope_error:
+        return not_applicable(name, f"the slope is {slope:.2g} ± {half:.2g}: too wide to say")
+    return _gate(name, Verdict.PASSED, slope, rule.slope_low - half, f"{words} {rule.slope_low:g}")
+
+
+def _gate(name: str, verdict: Verdict, figure: float, threshold: float, rule: str) -> Gate:
+    return Gate(name=name, verdict=verdict, figure=figure, threshold=threshold, rule=rule)
+
+
+def _below(held: HeldOut) -> Floats:
+    return (np.asarray(held.rows.arms) < 100).astype(np.float64)

@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "publish": "publish",
     "rollback": "rollback",
     "serve": "serve",
+    "simulate": "simulate",
     "status": "status",
     "token": "tokens",
     "train": "train",

@@ -1,0 +1,96 @@
+"""Worlds of a grid, a few processes at a time; each one's results are kept as they come."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+
+from commands.child import StepFailed, environment, stop
+from commands.simulated_world import Task
+
+_LOOK_S = 0.5
+#: So many of the last lines of a failed world are told.
+_LOG_LINES = 6
+
+
+def run_grid(tasks: list[Task], jobs: int | None) -> None:
+    """Do every task that misses results, ``jobs`` at a time (None: one a core).
+
+    Raises
+    ------
+    StepFailed
+        A world's process ended badly. Results of others are kept: run it again.
+    """
+    waiting = [task for task in tasks if task.missing()]
+    total = sum(len(task.policies) for task in tasks)
+    console = Console(stderr=True, highlight=False)
+    if not waiting:
+        console.print(f"all {total} results are there already")
+        return
+    jobs = jobs or os.cpu_count() or 1
+    began = time.monotonic()
+    running: dict[Task, subprocess.Popen[bytes]] = {}
+    with ExitStack() as stack, console.status("starting") as status:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                task = waiting.pop(0)
+                running[task] = _start(stack, task, jobs)
+            time.sleep(_LOOK_S)
+            left = sum(len(task.missing()) for task in (*running, *waiting))
+            at = "; ".join(f"{task.spec.name}: {_last_line(task)}" for task in running)
+            status.update(f"{total - left} of {total} results; {at}")
+            for task, process in list(running.items()):
+                if process.poll() is None:
+                    continue
+                del running[task]
+                _check(task, process)
+                left_words = f"{total - left} of {total} results"
+                console.print(f"  {task.spec.name} done; {left_words} {_since(began)}")
+
+
+def _start(stack: ExitStack, task: Task, jobs: int) -> subprocess.Popen[bytes]:
+    folder = task.cells.parent / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    spec = folder / f"{task.spec.name}.json"
+    spec.write_text(json.dumps(task.document()) + "\n")
+    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    with _log(task).open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "commands.simulated_world", str(spec)],
+            stdout=log,
+            stderr=log,
+            env={**environment(), "OMP_NUM_THREADS": threads},
+            start_new_session=True,
+        )
+    stack.callback(stop, process)
+    return process
+
+
+def _check(task: Task, process: subprocess.Popen[bytes]) -> None:
+    if process.returncode == 0 and not task.missing():
+        return
+    lines = _log(task).read_text(errors="replace").splitlines()[-_LOG_LINES:]
+    raise StepFailed(
+        f"The world {task.spec.name} ended with {process.returncode}: " + " | ".join(lines),
+        f"All it said is in {_log(task)}. The same command takes up what is missing.",
+    )
+
+
+def _log(task: Task) -> Path:
+    return task.cells.parent / "logs" / f"{task.spec.name}.log"
+
+
+def _last_line(task: Task) -> str:
+    lines = _log(task).read_text(errors="replace").splitlines()
+    return lines[-1][:60] if lines else "starting"
+
+
+def _since(began: float) -> str:
+    return f"after {time.monotonic() - began:.0f} s"

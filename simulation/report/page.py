@@ -1,0 +1,100 @@
+"""The report as one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from simulation.report.columns import COLUMNS, shown
+from simulation.report.grid import Block, Line
+from simulation.report.plots import frontier, gains
+
+_STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#222}
+table{border-collapse:collapse;margin:1em 0;font-variant-numeric:tabular-nums;font-size:13px}
+th,td{padding:.25em .6em;text-align:right;border-bottom:1px solid #ddd}
+th:first-child,td:first-child{text-align:left}
+.judged{background:#eef4fb;font-weight:600} .bad{color:#a12c3a} svg{max-width:100%;font-size:12px}
+dt{font-weight:600;float:left;clear:left;width:9em} dd{margin-left:9.5em} .scroll{overflow-x:auto}
+"""
+
+
+def page(blocks: Sequence[Block], settings: Mapping[str, object], judged: str) -> str:
+    """The whole report: worst family first, then the frontier, then what figures mean."""
+    parts = [
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
+        "<meta name='viewport' content='width=device-width'>",
+        f"<title>Flyball: simulated policies</title><style>{_STYLE}</style></head><body>",
+        "<h1>Simulated policies</h1>",
+        f"<p>{_settings(settings)}. Families are ordered by what <b>{escape(judged)}</b> does in "
+        "them, worst first. Nothing is averaged over families.</p>",
+        _overview(blocks, judged),
+        *(_section(block, judged) for block in blocks),
+        "<h2>Value against harm</h2>",
+        "<p>Right is more value than static, up is more churn that friction caused (percent of "
+        "the tenants ever tightened). Point at a dot for its family.</p>",
+        frontier(blocks),
+        "<h2>What the columns mean</h2><dl>",
+        *(f"<dt>{escape(head)}</dt><dd>{escape(means)}</dd>" for _, head, means in COLUMNS),
+        "</dl><p>± is the half width of a one-sided 95 % bound over seeds (Student's t); one seed "
+        "gives none. The oracle knows every true response and next week's demand, keeps the same "
+        "guardrails, and does not explore; the product's policies do.</p></body></html>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _settings(settings: Mapping[str, object]) -> str:
+    return "; ".join(f"{escape(name)}: {escape(str(value))}" for name, value in settings.items())
+
+
+def _overview(blocks: Sequence[Block], judged: str) -> str:
+    rows = []
+    for block in blocks:
+        line, oracle = block.line(judged), block.line("oracle")
+        constants = [each for each in block.lines if each.policy.startswith("constant_")]
+        best = max(constants, key=lambda each: each.gain, default=None)
+        rows.append(
+            f"<tr><td>{escape(block.family)}</td><td>{block.tenants:,}</td>"
+            f"<td>{_gain(line)}</td><td>{_gain(best)}{_which(best)}</td><td>{_gain(oracle)}</td></tr>"
+        )
+    return (
+        f"<table><tr><th>family</th><th>tenants</th><th>{escape(judged)}, percent of static</th>"
+        f"<th>best constant arm</th><th>oracle</th></tr>{''.join(rows)}</table>"
+    )
+
+
+def _gain(line: Line | None) -> str:
+    if line is None:
+        return "-"
+    text = escape(shown(line, "against_static_percent"))
+    return f"<span class='bad'>{text}</span>" if line.gain < 0 else text
+
+
+def _which(line: Line | None) -> str:
+    return "" if line is None else f" ({escape(line.policy.removeprefix('constant_'))})"
+
+
+def _section(block: Block, judged: str) -> str:
+    heads = "".join(
+        f"<th title='{escape(means, quote=True)}'>{escape(head)}</th>" for _, head, means in COLUMNS
+    )
+    rows = "".join(_row(line, judged) for line in block.lines)
+    trained = f"<p>{escape(block.trained)}.</p>" if block.trained else ""
+    return (
+        f"<h2>{escape(block.family)}, {block.tenants:,} tenants</h2>{trained}{gains(block)}"
+        f"<div class='scroll'><table><tr><th>policy</th><th>seeds</th>{heads}<th>violations</th>"
+        f"</tr>{rows}</table></div>"
+    )
+
+
+def _row(line: Line, judged: str) -> str:
+    cells = "".join(f"<td>{escape(_cell(line, figure))}</td>" for figure, _, _ in COLUMNS)
+    kind = " class='judged'" if line.policy == judged else ""
+    broken = f"<span class='bad'>{line.violations}</span>" if line.violations else "0"
+    head = f"<td>{escape(line.policy)}</td><td>{line.seeds}</td>"
+    return f"<tr{kind}>{head}{cells}<td>{broken}</td></tr>"
+
+
+def _cell(line: Line, figure: str) -> str:
+    text = shown(line, figure)
+    return f"{text} ({line.worst_segment})" if figure == "worst_segment_percent" else text

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 
 import click
 
@@ -86,8 +88,10 @@ def _fail(message: str, hint: str, code: int) -> int:
 def _call(argv: Sequence[str] | None) -> object:
     try:
         return cli.main(args=argv, prog_name="flyball", standalone_mode=False)
-    except RuntimeError as error:
-        if str(error) == "Query interrupted":  # what DuckDB makes of Ctrl-C while it computes
+    except Exception as error:
+        # Libraries that compute, are being imported or call back into Python turn Ctrl-C into
+        # errors of their own, each in its way.
+        if _INTERRUPTS or str(error) == "Query interrupted":
             raise KeyboardInterrupt from error
         raise
 
@@ -123,6 +127,18 @@ def _told(error: BaseException) -> int:
     raise error
 
 
+#: Ctrl-C so far. A list, because a handler must not take locks.
+_INTERRUPTS: list[int] = []
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    _INTERRUPTS.append(number)
+    signal.default_int_handler(number, frame)
+
+
 def main() -> None:
     """Entry point of the ``flyball`` script."""
+    # Started in the background by a script it is ignored, and stays so.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     sys.exit(run())

@@ -114,7 +114,7 @@ def _duckdb(home: Home) -> Iterator[Any]:
         connection.execute("SET TimeZone = 'UTC'").fetchall()
         yield connection
     except duckdb.Error as error:
-        if "space" in str(error).lower():
+        if _is_full(error):
             raise StorageFull(
                 f"No space is left below {home.root}.",
                 "Free some space and import again; what was committed is kept.",
@@ -195,8 +195,11 @@ class _Run:
         except duckdb.Error as error:
             if block.table is not None or isinstance(error, _NOT_DAMAGE):
                 raise
-            if "space" in str(error).lower():
+            if _is_full(error):
                 raise
+            if "KeyboardInterrupt" in str(error):
+                # Ctrl-C while DuckDB read one of our tables: nothing is wrong with the rows.
+                raise KeyboardInterrupt from error
             if block.split:
                 for piece in block.split:
                     self._take_block(piece, counts)
@@ -319,6 +322,15 @@ class _Run:
                 counts.pending += 1
             else:
                 counts.conflicts += 1
+
+
+#: Words of the operating system and of DuckDB; "space" alone may be part of a path.
+_FULL = ("no space left", "quota exceeded", "file too large", "max_temp_directory_size")
+
+
+def _is_full(error: Exception) -> bool:
+    words = str(error).lower()
+    return any(text in words for text in _FULL)
 
 
 #: Errors of ours or of the machine. Whatever else DuckDB says of a Parquet file is damage.

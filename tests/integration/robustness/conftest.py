@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.robustness.process import REPOSITORY, environment, flyball
+from tests.integration.robustness.process import REPOSITORY, Typed, environment, flyball
 
 
 @pytest.fixture(scope="session")
@@ -18,8 +18,10 @@ def delivery(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An import directory of 40 tenants and six weeks up to now."""
     directory = tmp_path_factory.mktemp("delivery") / "in"
     subprocess.run(
-        [sys.executable, "-m", "simulation", "--tenants", "40", "--weeks", "6", "--quiet"]
-        + ["--end", "now", "--out", str(directory)],
+        [
+            *(sys.executable, "-m", "simulation", "--tenants", "40", "--weeks", "6", "--quiet"),
+            *("--end", "now", "--out", str(directory)),
+        ],
         check=True,
         timeout=60,
         env=environment(),
@@ -49,6 +51,12 @@ def tightened(filled: Path) -> str:
     """A tenant whose decision in the home is 0.85."""
     rows = map(json.loads, Path(f"{filled}.ndjson").read_text().splitlines())
     return next(str(row["tenant_id"]) for row in rows if row["served_multiplier"] < 1)
+
+
+@pytest.fixture
+def typed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Typed:
+    monkeypatch.setenv("FLYBALL_AUTHOR", "test")
+    return Typed(capsys)
 
 
 @pytest.fixture

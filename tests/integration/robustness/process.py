@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
+
+from commands.main import run
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PATIENCE_S = 30.0
@@ -61,6 +64,22 @@ def flyball(
         preexec_fn=before,
     )
     return Ended(done.returncode, done.stdout, done.stderr)
+
+
+class Typed:
+    """Runs commands in this process, where a second of start-up a time would be too much.
+
+    An exception that the command line does not expect comes out of it and fails the test.
+    """
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, home: Path, *arguments: str) -> Ended:
+        self._capsys.readouterr()
+        code = run(["--home", str(home), *arguments])
+        shown = self._capsys.readouterr()
+        return Ended(code, shown.out, shown.err)
 
 
 def until(true: Callable[[], Any], *, seconds: float = PATIENCE_S, what: str = "") -> Any:

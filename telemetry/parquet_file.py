@@ -9,14 +9,14 @@ from typing import Any
 
 from telemetry.database import storage_errors
 
-_ROW_GROUP = 122_880
+_OPTIONS = {"compression": "zstd", "compression_level": 1, "row_group_size": 122_880}
 
 
 def write_parquet(table: Any, path: Path, **options: Any) -> None:
     """Write a pyarrow ``table`` to ``path``: temporary file, flush to disk, rename.
 
     The directory is not flushed; call :func:`sync_directories` once after several files.
-    ``options`` go to ``pyarrow.parquet.write_table``.
+    ``options`` go to ``pyarrow.parquet.write_table``; zstd is the default.
 
     Raises
     ------
@@ -30,14 +30,7 @@ def write_parquet(table: Any, path: Path, **options: Any) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
         try:
-            pq.write_table(
-                table,
-                draft,
-                compression="zstd",
-                compression_level=1,
-                row_group_size=_ROW_GROUP,
-                **options,
-            )
+            pq.write_table(table, draft, **(_OPTIONS | options))
             settle(draft, path)
         finally:
             draft.unlink(missing_ok=True)

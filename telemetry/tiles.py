@@ -9,36 +9,26 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
-import numpy as np
-import pyarrow as pa
 
 from flyball.errors import ReadOnlyHome
 from flyball.home import Home
 from flyball.instant import DAY_US
-from telemetry.history_files import HistoryFile, day_text, paths_of
-from telemetry.parquet_file import parquet_relation, sync_directories, write_parquet
-from telemetry.raw_usage import read_raw
+from telemetry.arrivals import Arrivals
+from telemetry.parquet_file import parquet_relation
 from telemetry.tile_columns import COLUMNS, empty_relation
-from telemetry.tile_fold import fold
-from telemetry.tile_manifest import TileFile, TileManifest, TileState
-
-#: Raw rows folded at a time; bounds memory at a few hundred megabytes.
-FOLD_ROWS = 1_000_000
+from telemetry.tile_manifest import TileManifest, TileState
+from telemetry.tile_writer import Key, Progress, TileWriter, fold_days
 
 #: Bumped whenever the fold changes what it computes.
 FOLD_VERSION = "2"
 
-#: Raw rows folded so far, and in total.
-Progress = Callable[[int, int], None]
-
-#: (relation, arrival day)
-_Key = tuple[str, int]
+#: Event days before an as-of day that anybody reads; earlier arrivals cannot lie among them.
+LOOKBACK_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +58,18 @@ class Tiles:
         self._manifest = TileManifest(home)
 
     def refresh(
-        self, *, hour_days: Collection[int] = (), progress: Progress | None = None
+        self,
+        *,
+        days: Collection[int] | None = None,
+        hour_days: Collection[int] = (),
+        progress: Progress | None = None,
     ) -> Refreshed:
         """Fold what changed in the sealed history and make it durable. Idempotent.
 
         Parameters
         ----------
+        days:
+            Arrival days that are needed; others stay as they are. None: all of them.
         hour_days:
             Arrival days that need hour tiles as well.
         progress:
@@ -87,10 +83,11 @@ class Tiles:
         with self._manifest.writing() as state:
             wanted = self._fingerprints(state)
             dropped = [key for key in state.tiles if key[1] not in wanted]
-            keys = [("day", day) for day in wanted]
+            keys = [("day", day) for day in wanted if days is None or day in days]
             keys += [("hour", day) for day in set(hour_days) & wanted.keys()]
             stale = _stale(state, wanted, keys)
-            rows = self._fold_and_write(state, stale, wanted, progress)
+            writer = TileWriter(self._home, self._manifest, self._limits)
+            rows = writer.write(state, stale, wanted, progress)
             self._manifest.drop(dropped)
         return Refreshed(
             tuple(sorted({day for _, day in stale})),
@@ -109,7 +106,8 @@ class Tiles:
         """Create ``usage_hour`` and ``usage_day`` in a DuckDB connection.
 
         Everything that is stored counts: what changed in the sealed history is folded first, and
-        events that are not sealed yet are folded in memory.
+        events that are not sealed yet are folded in memory. Days that none of the as-of times looks
+        back on are neither folded nor read.
 
         Parameters
         ----------
@@ -119,17 +117,19 @@ class Tiles:
             Make tables in memory, with the hour tiles of the day of ``now_us`` alone: all that
             as-of times on that day need.
         as_of_hours:
-            The as-of hours that will be asked for. Only those inside a day need hour tiles, which
-            are costly to fold for long histories. None: any hour may be asked for.
+            The as-of hours that will be asked for, besides that of ``now_us``. Only those inside a
+            day need hour tiles, which are costly to fold for long histories. None: any hour may be
+            asked for.
         """
         state = self._manifest.read()
         days = {day for file in state.files for day in file.arrivals} | state.unsealed_days
+        days = _looked_back_on(days, now_us, live, as_of_hours)
         hour_days = _hour_days(days, now_us, live, as_of_hours)
-        open_days = state.unsealed_days
+        open_days = state.unsealed_days & days
         # On a home that cannot be written, everything that changed is folded in memory below.
         with contextlib.suppress(ReadOnlyHome):
             if state.files:
-                self.refresh(hour_days=hour_days - open_days)
+                self.refresh(days=days - open_days, hour_days=hour_days - open_days)
         state = self._manifest.read()
         wanted = self._fingerprints(state)
         keys = [("day", day) for day in days] + [("hour", day) for day in hour_days]
@@ -145,7 +145,7 @@ class Tiles:
         connection: Any,
         state: TileState,
         relation: str,
-        fresh: Sequence[_Key],
+        fresh: Sequence[Key],
         *,
         now_us: int | None,
         live: bool,
@@ -182,89 +182,41 @@ class Tiles:
             for day, names in by_day.items()
         }
 
-    def _fold_and_write(
-        self,
-        state: TileState,
-        stale: Sequence[_Key],
-        wanted: Mapping[int, str],
-        progress: Progress | None,
-    ) -> int:
-        days = sorted({day for _, day in stale})
-        hour_days = {day for relation, day in stale if relation == "hour"}
-        weight = {day: sum(file.arrivals.get(day, 0) for file in state.files) for day in days}
-        total, done, written = sum(weight.values()), 0, 0
-        for group in _grouped(days, weight):
-            folded = fold(self._raw(state.files, group), self._limits, state.meters)
-            for relation, chosen in (("day", set(group)), ("hour", hour_days & set(group))):
-                if chosen:
-                    written += self._write(folded.table(relation), relation, chosen, wanted)
-            done += sum(weight[day] for day in group)
-            if progress is not None:
-                progress(done, total)
-        return written
-
-    def _raw(self, files: Sequence[HistoryFile], days: Collection[int], also: Any = None) -> Any:
-        """The raw rows that arrived on ``days``; ``also`` is a table of more of them."""
-        wanted = set(days)
-        sources = [file for file in files if wanted & file.arrivals.keys()]
-        others = () if also is None else (also,)
-        table = read_raw(paths_of(self._home, sources), *others)
-        if also is None and not any(file.arrivals.keys() - wanted for file in sources):
-            return table
-        arrived = table.column("arrived_us").to_numpy()
-        happened = table.column("time_us").to_numpy()
-        return table.filter(np.isin(np.maximum(arrived, happened) // DAY_US, sorted(wanted)))
-
-    def _write(
-        self, table: Any, relation: str, days: Collection[int], wanted: Mapping[int, str]
-    ) -> int:
-        folder = self._home.tiles / relation
-
-        def write(day: int) -> TileFile:
-            name = f"{day_text(day)}-{wanted[day]}.parquet"
-            rows = _arrived(table, relation, day)
-            write_parquet(rows, folder / name, use_dictionary=["tenant_id", "meter"])
-            return TileFile(relation, day, wanted[day], name, rows.num_rows)
-
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            files = list(pool.map(write, sorted(days)))
-        sync_directories([folder])
-        self._manifest.replace(files)
-        return sum(file.row_count for file in files)
-
-    def _fold_in_memory(self, connection: Any, state: TileState, keys: Sequence[_Key]) -> None:
+    def _fold_in_memory(self, connection: Any, state: TileState, keys: Sequence[Key]) -> None:
         for relation, columns in COLUMNS.items():
             connection.execute(
                 f"CREATE OR REPLACE TABLE unsealed_usage_{relation} AS {empty_relation(columns)}"
             )
-        for group in _grouped({day for _, day in keys}, {}):
-            raw = self._raw(state.files, group, also=state.unsealed)
-            folded = fold(raw, self._limits, state.meters)
-            for relation, columns in COLUMNS.items():
-                days = {day for kind, day in keys if kind == relation} & set(group)
-                if not days:
-                    continue
-                table = folded.table(relation)
-                parts = [_arrived(table, relation, day) for day in sorted(days)]
-                connection.register("folded_tile", pa.concat_tables(parts))
+        arrivals = Arrivals(self._home, state.files)
+        for group in arrivals.groups({day for _, day in keys}):
+            wanted = [key for key in keys if key[1] in set(group)]
+            raw = arrivals.batches(group, state.unsealed)
+            for key, table in fold_days(raw, wanted, self._limits, state.meters).items():
+                listed = ", ".join(COLUMNS[key[0]])
+                connection.register("folded_tile", table)
                 connection.execute(
-                    f"INSERT INTO unsealed_usage_{relation}"
-                    f" SELECT {', '.join(columns)} FROM folded_tile"
+                    f"INSERT INTO unsealed_usage_{key[0]} SELECT {listed} FROM folded_tile"
                 )
                 connection.unregister("folded_tile")
 
 
-def _arrived(table: Any, relation: str, day: int) -> Any:
-    """The rows of one arrival day of a table in order of arrival days."""
-    arrival = table.column(f"arrival_{relation}").to_numpy()
-    days = arrival // 24 if relation == "hour" else arrival
-    first, last = np.searchsorted(days, (day, day + 1))
-    return table.slice(first, last - first)
-
-
-def _stale(state: TileState, wanted: Mapping[int, str], keys: Iterable[_Key]) -> list[_Key]:
+def _stale(state: TileState, wanted: Mapping[int, str], keys: Iterable[Key]) -> list[Key]:
     kept = {key: tile.fingerprint for key, tile in state.tiles.items()}
     return sorted(key for key in keys if kept.get(key) != wanted.get(key[1], ""))
+
+
+def _looked_back_on(
+    days: Collection[int], now_us: int | None, live: bool, as_of_hours: Iterable[int] | None
+) -> set[int]:
+    """Arrival days that the as-of times read; the newest one too, it tells how fresh usage is."""
+    as_of_days = set() if now_us is None else {now_us // DAY_US}
+    if as_of_hours is not None:
+        as_of_days |= {hour // 24 for hour in as_of_hours}
+    if not as_of_days or (as_of_hours is None and not live):
+        return set(days)
+    read = {day - back for day in as_of_days for back in range(LOOKBACK_DAYS + 1)}
+    newest = [day for day in days if day <= max(as_of_days)]
+    return (read & set(days)) | set(newest and [max(newest)])
 
 
 def _hour_days(
@@ -296,19 +248,6 @@ def _limits_up_to(limits: Any, days: Sequence[int]) -> dict[int, str]:
             position += 1
         digests[day] = str(total)
     return digests
-
-
-def _grouped(days: Iterable[int], weight: Mapping[int, int]) -> Iterable[list[int]]:
-    group: list[int] = []
-    rows = 0
-    for day in sorted(days):
-        if group and rows + weight.get(day, 0) > FOLD_ROWS:
-            yield group
-            group, rows = [], 0
-        group.append(day)
-        rows += weight.get(day, 0)
-    if group:
-        yield group
 
 
 def _bound(relation: str, now_us: int | None) -> str:

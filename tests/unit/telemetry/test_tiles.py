@@ -9,10 +9,13 @@ from typing import Any
 import duckdb
 import pytest
 
+from features.inputs import LOOKBACK_DAYS
 from flyball.home import Home
 from flyball.instant import DAY_US, HOUR_US
 from flyball.meter import STANDARD_METERS
 from flyball.usage import UsageEvent
+from serving.relations import lookback_days
+from telemetry import arrivals as arrivals_module
 from telemetry import tiles as tiles_module
 from telemetry.history import seal
 from telemetry.sqlite_store import SqliteEventStore
@@ -180,6 +183,32 @@ def test_hour_tiles_are_folded_only_for_days_asked_about(
     assert len(list((home.tiles / "hour").glob("*.parquet"))) == 1
 
 
+def test_days_that_nobody_looks_back_on_are_neither_folded_nor_read(
+    home: Home, store: SqliteEventStore, everyone: Resolve, event: EventMaker, limits: LimitMaker
+) -> None:
+    store.append([event(str(d), at=d * 86_400) for d in range(60)], everyone)
+    seal(home, MONDAY_US)
+    tiles = Tiles(home, limits())
+    asked = rows(tiles, "day", as_of_hours=[(DAY + 50) * 24])
+    assert [row[3] for row in asked] == list(range(DAY + 20, DAY + 51))
+    assert len(list((home.tiles / "day").glob("*.parquet"))) == 31
+    assert rows(tiles, "day", now_us=MONDAY_US + 50 * DAY_US, as_of_hours=()) == asked
+    assert tiles.refresh().folded_days == (*range(DAY, DAY + 20), *range(DAY + 51, DAY + 60))
+
+
+def test_the_newest_day_is_read_however_old(
+    home: Home, store: SqliteEventStore, everyone: Resolve, event: EventMaker, limits: LimitMaker
+) -> None:
+    store.append([event("a"), event("b", at=86_400)], everyone)
+    seal(home, MONDAY_US)
+    (newest,) = rows(Tiles(home, limits()), "day", as_of_hours=[(DAY + 300) * 24])
+    assert newest[3] == DAY + 1
+
+
+def test_what_is_looked_back_on_is_what_features_read() -> None:
+    assert tiles_module.LOOKBACK_DAYS == LOOKBACK_DAYS == lookback_days()
+
+
 def test_later_arrivals_than_now_are_left_out(
     home: Home, store: SqliteEventStore, everyone: Resolve, event: EventMaker, limits: LimitMaker
 ) -> None:
@@ -213,13 +242,35 @@ def test_many_days_are_folded_in_groups(
     seal(home, MONDAY_US)
     tiles = Tiles(home, limits())
     expected = rows(tiles, "day")
-    monkeypatch.setattr(tiles_module, "FOLD_ROWS", 50)
+    monkeypatch.setattr(arrivals_module, "FOLD_ROWS", 50)
     seen: list[tuple[int, int]] = []
     changed = Tiles(home, limits(("ent_1", "api.requests", 0, 10, 86_400)))
     changed.refresh(progress=lambda done, total: seen.append((done, total)))
     assert len(seen) > 3
     assert seen[-1] == (336, 336)
     assert rows(changed, "day") == expected
+
+
+def test_a_long_history_that_arrived_at_once_is_folded_in_batches(
+    home: Home,
+    store: SqliteEventStore,
+    everyone: Resolve,
+    event: EventMaker,
+    limits: LimitMaker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    events = [
+        event(f"{hour}", at=hour * 3600, late=(200 - hour) * 3600, tenant_id=f"ent_{hour % 5}")
+        for hour in range(168)
+    ]
+    store.append(events, everyone)
+    seal(home, MONDAY_US)
+    tiles = Tiles(home, limits(("ent_1", "api.requests", 0, 10, 60)))
+    expected = {relation: rows(tiles, relation) for relation in ("hour", "day")}
+    monkeypatch.setattr(arrivals_module, "FOLD_ROWS", 20)
+    monkeypatch.setattr(tiles_module, "FOLD_VERSION", "another")
+    assert {relation: rows(tiles, relation) for relation in ("hour", "day")} == expected
+    assert len(expected["hour"]) == 168
 
 
 def test_a_crash_between_files_and_manifest_costs_only_work(

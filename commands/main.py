@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "override": "override",
     "promote": "promote",
     "publish": "publish",
+    "retrain": "retrain",
     "rollback": "rollback",
     "serve": "serve",
     "simulate": "simulate",

@@ -54,7 +54,7 @@ def command(
     from training.run import train
 
     as_of_us = as_of_moment(as_of) // HOUR_US * HOUR_US
-    with _progress() as notice:
+    with progress() as notice:
         dataset = load_dataset(home, as_of_us, notice)
         stakes = load_stakes(home, as_of_us)
         result = train(dataset, home, seed=seed, promote=promote, stakes=stakes, notice=notice)
@@ -65,10 +65,10 @@ def command(
         print_result(dataset, result)
         if compare:
             print_comparison(rows)
-    return _verdict(result, promote=promote)
+    return verdict(result, promote=promote)
 
 
-def _verdict(result: TrainingResult, *, promote: bool) -> int:
+def verdict(result: TrainingResult, *, promote: bool) -> int:
     """Exit code; says what became of the version."""
     if result.promoted:
         click.echo(f"Version {result.version} is champion.", err=True)
@@ -93,7 +93,7 @@ def _verdict(result: TrainingResult, *, promote: bool) -> int:
 
 
 @contextmanager
-def _progress() -> Iterator[Notice]:
+def progress() -> Iterator[Notice]:
     """One line a step on standard error with the seconds it took, and a spinner on terminals."""
     from rich.console import Console
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import tempfile
@@ -126,13 +127,21 @@ def _data(dataset: Dataset) -> None:
 
 def digest(dataset: Dataset) -> str:
     """Eight hex digits that name the table: its size, times and features."""
-    import hashlib
+    return _hashed([dataset.as_of_us, *_facts(dataset)])
 
+
+def data_digest(dataset: Dataset) -> str:
+    """The same whenever nothing is new, whatever the as-of time."""
+    return _hashed(_facts(dataset))
+
+
+def _facts(dataset: Dataset) -> list[object]:
     hours = dataset.start_hours()
-    facts = [
-        len(dataset), dataset.as_of_us, int(hours.sum()) if len(hours) else 0,
-        dataset.events(), dataset.features, dataset.arms,
-    ]  # fmt: skip
+    span = [int(hours.min()), int(hours.max()), int(hours.sum())] if len(hours) else []
+    return [len(dataset), span, dataset.events(), dataset.features, dataset.arms]
+
+
+def _hashed(facts: list[object]) -> str:
     return hashlib.blake2b(json.dumps(facts).encode(), digest_size=4).hexdigest()
 
 
@@ -209,7 +218,7 @@ def _register(client: Any, uri: str, run_id: str, record: RunRecord) -> int:
         record.feature_hash,
         record.gates.status,
         {gate.name: gate.words()[:400] for gate in record.gates.gates},
-    )
+    ) | {"data": data_digest(record.dataset)}
     version = client.create_model_version(
         MODEL_NAME, source=uri, run_id=run_id, tags=tags, model_id=uri.removeprefix("models:/")
     )

@@ -118,7 +118,9 @@ def _told(error: BaseException) -> int:
         case click.exceptions.Exit():
             return error.exit_code
         case click.Abort() | KeyboardInterrupt():
-            return _fail("interrupted.", "Nothing acknowledged is lost; run it again.", 130)
+            return _fail(
+                "interrupted.", "Nothing acknowledged is lost; run the command again.", 130
+            )
         case BrokenPipeError():
             # The reader went away (`flyball status | head`); that is not our error.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

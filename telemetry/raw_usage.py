@@ -93,7 +93,7 @@ def read_raw(paths: Sequence[Path], *others: Any) -> Any:
     tables = [table.select(columns) for table in others]
     for path in paths:
         with pq.ParquetFile(path, read_dictionary=columns[:2], memory_map=True) as file:
-            tables.append(file.read(columns=columns))
+            tables.append(file.read(columns=columns, use_threads=False))
     return pa.concat_tables([_SCHEMA.empty_table(), *(table.cast(_SCHEMA) for table in tables)])
 
 

@@ -56,6 +56,7 @@ class Tiles:
         self._home = home
         self._limits = limits
         self._manifest = TileManifest(home)
+        self._changes: list[tuple[int, int]] | None = None
 
     def refresh(
         self,
@@ -170,7 +171,9 @@ class Tiles:
         for file in state.files:
             for day in file.arrivals:
                 by_day.setdefault(day, []).append(file.name)
-        limits = _limits_up_to(self._limits, sorted(by_day))
+        if self._changes is None:
+            self._changes = _limit_changes(self._limits)
+        limits = _limits_up_to(self._changes, sorted(by_day))
         kinds = repr(
             sorted((m.name, m.counts, m.resolution_seconds) for m in state.meters.values())
         )
@@ -229,17 +232,23 @@ def _hour_days(
     return {hour // 24 for hour in as_of_hours if hour % 24} & set(days)
 
 
-def _limits_up_to(limits: Any, days: Sequence[int]) -> dict[int, str]:
-    """Per day a digest of the limits that its events can meet; order of rows does not matter."""
+def _limit_changes(limits: Any) -> list[tuple[int, int]]:
+    """Days on which limits change, and a digest of each day's; order of rows does not matter."""
     connection = duckdb.connect()
     try:
         connection.register("limits", limits)
-        changes = connection.execute(
-            "SELECT from_hour // 24 AS day, sum(hash(tenant_id, meter, from_hour, base_limit,"
-            " window_seconds)::HUGEINT) FROM limits GROUP BY day ORDER BY day"
-        ).fetchall()
+        return list(
+            connection.execute(
+                "SELECT from_hour // 24 AS day, sum(hash(tenant_id, meter, from_hour, base_limit,"
+                " window_seconds)::HUGEINT) FROM limits GROUP BY day ORDER BY day"
+            ).fetchall()
+        )
     finally:
         connection.close()
+
+
+def _limits_up_to(changes: Sequence[tuple[int, int]], days: Sequence[int]) -> dict[int, str]:
+    """Per day a digest of the limits that its events can meet."""
     digests: dict[int, str] = {}
     total, position = 0, 0
     for day in days:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,8 @@ def test_the_notebook_runs_from_top_to_bottom(
     monkeypatch.setenv("FLYBALL_NOTEBOOK_WEEKS", "8")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("MPLBACKEND", "Agg")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(path.parents[1])]))
+    # The kernel drops its own folder from PYTHONPATH; the installed packages are what it must find.
+    monkeypatch.delenv("PYTHONPATH", raising=False)
     # The kernel's files stay out of the person's own configuration.
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))

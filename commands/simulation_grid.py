@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -69,6 +70,8 @@ def _start(stack: ExitStack, task: Task, jobs: int) -> subprocess.Popen[bytes]:
             env={**environment(), "OMP_NUM_THREADS": threads},
             start_new_session=True,
         )
+    # Last first: the process has stopped when what it worked on is removed.
+    stack.callback(shutil.rmtree, task.work, ignore_errors=True)
     stack.callback(stop, process)
     return process
 

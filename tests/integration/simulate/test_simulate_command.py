@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -78,3 +82,24 @@ def test_the_product_plays_a_world_without_breaking_a_guardrail(
     # So few tenants prove nothing, and without evidence the policy stays at 1.
     assert cells["value"]["figures"]["chosen_at_one_percent"] == 100.0
     assert not list((tmp_path / "home" / "simulate" / "work").iterdir())
+
+
+def test_an_interrupted_grid_stops_its_worlds_and_leaves_nothing_half_done(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    asked = ("--families", "smooth", "--tenants", "3000", "--seeds", "1", "--policies", "oracle")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "commands", "--home", str(home), "simulate", *asked],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    log = home / "simulate" / "logs" / "smooth-3000-1.log"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (log.exists() and "history" in log.read_text()):
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, words = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted" in words
+    assert not list((home / "simulate" / "work").iterdir())
+    assert not list((home / "simulate").glob("cells-*/*"))

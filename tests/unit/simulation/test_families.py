@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from simulation.exploration import ARMS, draw
 from simulation.export import Exporter
 from simulation.memory import Memory
-from simulation.response import CHURN, UPGRADE, Situation
+from simulation.response import CHURN, UPGRADE, Situation, natural
 from simulation.responses.families import FAMILIES, family_named
 from simulation.support import written_down
 from simulation.week import Setup
@@ -62,6 +62,11 @@ def test_there_are_nine_families_and_a_wrong_name_is_told_them() -> None:
     assert len(FAMILIES) == 9
     with pytest.raises(ValueError, match="null"):
         family_named("magic")
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_who_never_felt_anything_lives_by_natural_rates(family: str, situation: Situation) -> None:
+    assert (FAMILIES[family].rates(situation, CALM) == natural(situation)).all()
 
 
 def test_in_null_nothing_felt_changes_anything(situation: Situation) -> None:

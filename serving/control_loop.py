@@ -174,7 +174,7 @@ class ControlLoop:
             return False
         self._bundle_stamp = stamp
         try:
-            bundle = current_bundle(self._home, self._settings)
+            bundle = current_bundle(self._home, self._settings, serving=self._bundle)
         except FlyballError as error:
             self._log.error(
                 "bundle_refused", error=str(error), kept=self._bundle and self._bundle.version

@@ -56,8 +56,15 @@ class Pass:
     duration_ms: float
 
 
-def current_bundle(home: Home, settings: Settings) -> Bundle | None:
+def current_bundle(
+    home: Home, settings: Settings, *, serving: Bundle | None = None
+) -> Bundle | None:
     """The published bundle; None before the first publication.
+
+    Parameters
+    ----------
+    serving:
+        What is in use; an older one is refused unless the pointer calls it a rollback.
 
     Raises
     ------
@@ -69,7 +76,10 @@ def current_bundle(home: Home, settings: Settings) -> Bundle | None:
     if read_current(home.bundles) is None:
         return None
     bundle = open_current(
-        home.bundles, load_public_key(home.verify_key), feature_hash=feature_hash()
+        home.bundles,
+        load_public_key(home.verify_key),
+        serving=None if serving is None else serving.manifest,
+        feature_hash=feature_hash(),
     )
     if bundle is not None:
         check_bundle(bundle, settings)

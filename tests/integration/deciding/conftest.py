@@ -141,6 +141,17 @@ def home(filled: Path, tmp_path: Path) -> Home:
 
 @pytest.fixture(scope="session")
 def made_bundle(tmp_path_factory: pytest.TempPathFactory, filled: Path) -> Path:
+    """The signed bundle that is in use."""
+    return make_bundle(tmp_path_factory.mktemp("bundle"), filled, "b1", MONDAY_US)
+
+
+@pytest.fixture(scope="session")
+def older_bundle(tmp_path_factory: pytest.TempPathFactory, filled: Path) -> Path:
+    """A sound one from a week before."""
+    return make_bundle(tmp_path_factory.mktemp("bundle"), filled, "b0", MONDAY_US - 7 * DAY_US)
+
+
+def make_bundle(parent: Path, filled: Path, version: str, created_us: int) -> Path:
     """A signed bundle whose pooled effects favour 0.85 for everybody."""
     features = feature_names()
     linear = Linear(
@@ -156,8 +167,8 @@ def made_bundle(tmp_path_factory: pytest.TempPathFactory, filled: Path) -> Path:
     trust = np.ones((2, 5), dtype=np.int64)
     draft = draft_bundle(
         Training(
-            version="b1",
-            created_us=MONDAY_US,
+            version=version,
+            created_us=created_us,
             as_of_us=MONDAY_US,
             features=features,
             feature_hash=feature_hash(),
@@ -177,7 +188,7 @@ def made_bundle(tmp_path_factory: pytest.TempPathFactory, filled: Path) -> Path:
             card="# Card\n",
         )
     )
-    directory = tmp_path_factory.mktemp("bundle") / "b1"
+    directory = parent / version
     write_bundle(directory, draft, load_private_key(Home(filled).signing_key))
     return directory
 

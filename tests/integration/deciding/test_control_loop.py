@@ -253,6 +253,24 @@ def test_a_bad_bundle_keeps_the_one_in_use(
     assert served(reader, "ent_01")["modelVersion"] == "b1"
 
 
+def test_an_older_bundle_is_refused_unless_going_back_was_on_purpose(
+    trained: Home, loop: ControlLoop, clock: Clock, kit: Any, older_bundle: Path
+) -> None:
+    loop.tick()
+    pointer = json.loads((trained.bundles / "current.json").read_text())
+    older = json.loads((older_bundle / "manifest.json").read_text())["created_us"]
+    shutil.copytree(older_bundle, trained.bundles / "b0")
+    for rollback, used in ((False, "b1"), (True, "b0")):
+        changed = pointer | {"version": "b0", "created_us": older, "rollback": rollback}
+        (trained.bundles / "current.json.new").write_text(json.dumps(changed))
+        (trained.bundles / "current.json.new").replace(trained.bundles / "current.json")
+        loop.tick()
+        with SqliteLedger(trained.ledger) as ledger:
+            run = ledger.last_run(Mode.LIVE)
+        assert run is not None
+        assert run.bundle_version == used
+
+
 def test_a_tenant_moves_on_with_time_alone(loop: ControlLoop, clock: Clock, kit: Any) -> None:
     loop.tick()
     clock.at_us += 29 * MINUTE_US

@@ -35,6 +35,7 @@ COMMANDS: dict[str, str] = {
     "status": "status",
     "token": "tokens",
     "train": "train",
+    "watch": "watch",
 }
 
 #: Extras that a missing library belongs to, for the error that says what to install.

@@ -7,6 +7,7 @@ from threading import Event
 
 import click
 
+from commands.moment import wall_clock_us
 from flyball.home import Home
 
 
@@ -23,10 +24,13 @@ from flyball.home import Home
 def command(home: Home, *, once: bool, poll_seconds: float) -> None:
     """Publish the registry's champion: verified, tried in a child process, then in one step.
 
+    --watch also looks for harm every minute, as `flyball watch` does.
+
     Versions without passed gates are refused; what is in use then stays in use.
     """
     from features.catalogue import feature_hash
     from training.publisher import publish_champion, watch
+    from training.withdrawal import guard
 
     if once:
         click.echo(publish_champion(home, feature_hash()).words)
@@ -34,4 +38,12 @@ def command(home: Home, *, once: bool, poll_seconds: float) -> None:
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    watch(home, feature_hash(), stop=stop, tell=click.echo, poll_seconds=poll_seconds)
+    known = feature_hash()
+    watch(
+        home,
+        known,
+        stop=stop,
+        tell=click.echo,
+        poll_seconds=poll_seconds,
+        guard=lambda: guard(home, known, now_us=wall_clock_us()),
+    )

@@ -144,6 +144,17 @@ def publish(
     return pointer
 
 
+def unpublish(bundles: Path) -> bool:
+    """Take the pointer away: serving then has no bundle and stays static. False without one."""
+    with _storage(bundles):
+        try:
+            (bundles / POINTER_FILE).unlink()
+        except FileNotFoundError:
+            return False
+        sync_directory(bundles)
+    return True
+
+
 def _place(files: SignedFiles, target: Path, key: Ed25519PublicKey) -> None:
     if _is_placed(files, target, key):
         return

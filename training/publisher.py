@@ -21,6 +21,8 @@ from training.registry import CHAMPION, RegisteredVersion, Registry
 from training.tracking import store_of
 
 POLL_SECONDS = 5.0
+#: Seconds between looks for harm.
+GUARD_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +74,13 @@ def watch(
     stop: Event,
     tell: Callable[[str], None],
     poll_seconds: float = POLL_SECONDS,
+    guard: Callable[[], object] = lambda: None,
 ) -> None:
     """Publish whatever becomes champion until ``stop`` is set; errors are told and retried.
 
-    The same words are told once, not every few seconds.
+    The same words are told once, not every few seconds. ``guard`` is called every minute.
     """
-    said = ""
+    said, guarded = "", 0.0
     while not stop.is_set():
         try:
             words = publish_champion(home, feature_hash).words
@@ -86,6 +89,12 @@ def watch(
         if words != said:
             tell(words)
             said = words
+        if time.monotonic() - guarded >= GUARD_SECONDS:
+            guarded = time.monotonic()
+            try:
+                guard()
+            except FlyballError as error:
+                tell(f"not watched for harm: {error}")
         stop.wait(poll_seconds)
 
 

@@ -123,6 +123,33 @@ class Registry:
             client.set_registered_model_alias(MODEL_NAME, PREVIOUS, str(champion.version))
         return self.version(previous.version), champion
 
+    def withdraw(self, number: int, why: str, feature_hash: str) -> RegisteredVersion | None:
+        """Mark a version as doing harm, for good, and let ``previous`` be champion again.
+
+        It counts as failed from now on: promoting and publishing refuse it. Returns the champion
+        now; None where there was no earlier one that may come back.
+        """
+        champion, previous = self.holder(CHAMPION), self.holder(PREVIOUS)
+        able = (
+            previous is not None
+            and previous.version != number
+            and previous.gates == "passed"
+            and previous.feature_hash == feature_hash
+        )
+        with tracking(self._store) as client:
+            client.set_model_version_tag(MODEL_NAME, str(number), _GATES, "failed")
+            client.set_model_version_tag(
+                MODEL_NAME, str(number), "gate.live_harm", f"failed: {why}"[:400]
+            )
+            if champion is not None and champion.version == number:
+                if able and previous is not None:
+                    client.set_registered_model_alias(MODEL_NAME, CHAMPION, str(previous.version))
+                else:
+                    client.delete_registered_model_alias(MODEL_NAME, CHAMPION)
+                if previous is not None:
+                    client.delete_registered_model_alias(MODEL_NAME, PREVIOUS)
+        return self.holder(CHAMPION)
+
     def challenge(self, number: int) -> None:
         """Name a version ``challenger``."""
         with tracking(self._store) as client:

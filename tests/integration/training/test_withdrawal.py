@@ -1,0 +1,143 @@
+"""A champion that does harm is taken back by itself: decisions at 1, alias moved, everyone told."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from commands.main import run
+from flyball.decision import Assignment
+from flyball.errors import Refused
+from flyball.home import Home
+from flyball.instant import DAY_US
+from ledger.kill import kill_state, release_kill
+from ledger.records import Subscription, SubscriptionKind
+from ledger.sqlite_ledger import open_ledger
+from models.current import read_current
+from tests.contract.ledger_store.records import NOW, account, decision, plan
+from training.publisher import publish_champion
+from training.registry import CHAMPION, Registry
+from training.run import TrainingResult
+from training.tracking import store_of
+from training.withdrawal import ACTION, AUTHOR, Withdrawal, guard
+
+pytestmark = pytest.mark.train
+
+HASH = "ab" * 8
+WEEK_US = 7 * DAY_US
+TENANTS, WEEKS = 400, 5
+LATER = NOW + WEEKS * WEEK_US
+
+
+def _live(home: Home, *, acted_churn: float, first: int = 0) -> None:
+    """Weeks in which a quarter was kept at 100 and lost 1 % of its tenants."""
+    rng = np.random.default_rng(3)
+    decisions, left = [], []
+    for week in range(WEEKS):
+        for number in range(TENANTS):
+            name, start = f"t{week}-{first + number}", NOW + week * WEEK_US
+            kept = bool(rng.random() < 0.25)
+            decisions.append(
+                replace(
+                    decision(name, start=start, arm=100 if kept else 85),
+                    assignment=Assignment.HOLDOUT if kept else Assignment.DRAWN,
+                    proposed_arm=85,
+                    marginal_propensity=0.25 if kept else 0.75,
+                )
+            )
+            if rng.random() < (0.01 if kept else acted_churn):
+                left.append((name, start + DAY_US))
+    with open_ledger(home) as ledger:
+        ledger.import_plans([plan("free")], now_us=NOW)
+        ledger.import_accounts([account(d.tenant_id) for d in decisions], now_us=NOW)
+        ledger.append_decisions(decisions)
+        ledger.import_subscriptions(
+            [
+                Subscription(
+                    subscription_id=name,
+                    tenant_id=name,
+                    time_us=at,
+                    known_us=at,
+                    kind=SubscriptionKind.CHURNED,
+                )
+                for name, at in left
+            ]
+        )
+
+
+def test_a_harmful_champion_is_withdrawn_and_cannot_come_back(
+    home: Home,
+    trained: tuple[Home, TrainingResult, TrainingResult],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    first, second = trained[1], trained[2]
+    assert publish_champion(home, HASH).version == second.version
+    _live(home, acted_churn=0.15)
+    with caplog.at_level(logging.ERROR, logger="flyball.watch"):
+        found = guard(home, HASH, now_us=LATER)
+    assert isinstance(found, Withdrawal)
+    state = kill_state(home)
+    assert state is not None
+    assert state.author == AUTHOR
+    assert found.withdrawn is not None
+    assert found.withdrawn.version == second.version
+    registry = Registry(store_of(home))
+    champion = registry.holder(CHAMPION)
+    assert champion is not None
+    assert champion.version == first.version
+    pointer = read_current(home.bundles)
+    assert pointer is not None
+    assert pointer.version == champion.bundle
+    with pytest.raises(Refused, match="live_harm"):
+        registry.promote(second.version, HASH)
+    with open_ledger(home) as ledger:
+        acts = {entry.action: entry for entry in ledger.audit()}
+    assert acts[ACTION].before == second.bundle_version
+    assert acts["kill.on"].author == AUTHOR
+    assert "harm found" in caplog.text
+
+
+def test_the_same_harm_is_answered_once(home: Home) -> None:
+    publish_champion(home, HASH)
+    _live(home, acted_churn=0.15)
+    assert isinstance(guard(home, HASH, now_us=LATER), Withdrawal)
+    assert release_kill(home, author="ann", reason="looked into it", now_us=LATER)
+    champion = Registry(store_of(home)).holder(CHAMPION)
+    again = guard(home, HASH, now_us=LATER + DAY_US)
+    assert not isinstance(again, Withdrawal)
+    assert kill_state(home) is None
+    assert Registry(store_of(home)).holder(CHAMPION) == champion
+
+
+def test_without_an_earlier_champion_serving_is_left_without_a_bundle(home: Home) -> None:
+    registry = Registry(store_of(home))
+    publish_champion(home, HASH)
+    holder = registry.holder(CHAMPION)
+    assert holder is not None
+    assert registry.withdraw(holder.version, "harm", HASH) is not None
+    first = registry.holder(CHAMPION)
+    assert first is not None
+    _live(home, acted_churn=0.15)
+    found = guard(home, HASH, now_us=LATER)
+    assert isinstance(found, Withdrawal)
+    assert found.champion is None
+    assert read_current(home.bundles) is None
+
+
+def test_a_harmless_policy_stays(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("features.catalogue.feature_hash", lambda: HASH)
+    publish_champion(home, HASH)
+    _live(home, acted_churn=0.01)
+    before = Registry(store_of(home)).holder(CHAMPION)
+    assert run(["--home", str(home.root), "watch", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["harmful"] is False
+    assert told["periods"] == TENANTS * WEEKS
+    assert kill_state(home) is None
+    assert Registry(store_of(home)).holder(CHAMPION) == before

@@ -100,10 +100,12 @@ def bound95(values: list[float]) -> float:
 
 
 def _trained(by: Mapping[str, list[Mapping[str, Any]]]) -> str:
-    """In how many of the family's worlds training ended with a champion."""
+    """In how many of the family's worlds training ended with a champion, and with what evidence."""
     worlds = {c["seed"]: c["learnt"] for cells in by.values() for c in cells if c["learnt"]}
     known = list(worlds.values())
     if not known:
         return ""
     champions = sum(bool(learnt["promoted"]) for learnt in known)
-    return f"{champions} of {len(known)} trainings ended with a champion"
+    text = f"{champions} of {len(known)} trainings ended with a champion"
+    poor = sum(learnt["effects"].startswith("insufficient evidence") for learnt in known)
+    return f"{text}, {poor} with insufficient evidence of effects" if poor else text

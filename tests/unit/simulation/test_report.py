@@ -38,8 +38,13 @@ def _cell(family: str, policy: str, gain: float, seed: int = 1, **more: Any) -> 
         "seed": seed,
         "policy": policy,
         "figures": _figures(gain, **more),
-        "learnt": {"promoted": seed == 1} if policy == "value" else {},
+        "learnt": _learnt(seed) if policy == "value" else {},
     }
+
+
+def _learnt(seed: int) -> dict[str, Any]:
+    effects = "upgrade: open" if seed == 1 else "insufficient evidence: 91 events"
+    return {"promoted": seed == 1, "effects": effects}
 
 
 @pytest.fixture
@@ -71,7 +76,8 @@ def test_seeds_are_averaged_with_a_bound_and_violations_are_summed(found: list[B
     assert worst is not None
     assert worst.violations == 2
     assert math.isnan(worst.bound)
-    assert found[1].trained == "1 of 2 trainings ended with a champion"
+    assert found[0].trained == "1 of 1 trainings ended with a champion"
+    assert found[1].trained.endswith("champion, 1 with insufficient evidence of effects")
 
 
 def test_a_bound_narrows_with_seeds() -> None:

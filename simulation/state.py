@@ -71,8 +71,11 @@ class State:
 
     @staticmethod
     def load(path: Path) -> State:
-        """Read what :meth:`save` wrote."""
+        """Read what :meth:`save` wrote; ValueError if an older version did."""
         with np.load(path, allow_pickle=False) as held:
+            lacking = [f.name for f in fields(State) if f.name not in held]
+            if lacking:
+                raise ValueError(f"{path} is of an older version: no {lacking[0]}. Write it anew.")
             return State(**{f.name: held[f.name] for f in fields(State)})
 
 

@@ -112,6 +112,14 @@ def test_a_folder_without_a_world_is_refused(tmp_path: Path) -> None:
         saved.load(tmp_path)
 
 
+def test_a_world_of_an_older_version_is_refused(tmp_path: Path) -> None:
+    world = World.begin(SETUP)
+    saved.save(tmp_path, world, Exporter(world))
+    np.savez(tmp_path / "state.npz", plan=world.state.plan)
+    with pytest.raises(ValueError, match="older version"):
+        saved.load(tmp_path)
+
+
 def test_an_unknown_family_is_refused() -> None:
     with pytest.raises(ValueError, match="no family"):
         World.begin(Setup(family="magic"))

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from commands.main import run
-from flyball.decision import Assignment
 from flyball.errors import Refused
 from flyball.home import Home
 from flyball.instant import DAY_US
 from ledger.kill import kill_state, release_kill
-from ledger.records import Subscription, SubscriptionKind
 from ledger.sqlite_ledger import open_ledger
 from models.current import read_current
-from tests.contract.ledger_store.records import NOW, account, decision, plan
+from tests.integration.training.live_weeks import LATER, TENANTS, WEEKS, live_weeks
 from training.publisher import publish_champion
 from training.registry import CHAMPION, Registry
 from training.run import TrainingResult
@@ -28,45 +24,6 @@ from training.withdrawal import ACTION, AUTHOR, Withdrawal, guard
 pytestmark = pytest.mark.train
 
 HASH = "ab" * 8
-WEEK_US = 7 * DAY_US
-TENANTS, WEEKS = 400, 5
-LATER = NOW + WEEKS * WEEK_US
-
-
-def _live(home: Home, *, acted_churn: float, first: int = 0) -> None:
-    """Weeks in which a quarter was kept at 100 and lost 1 % of its tenants."""
-    rng = np.random.default_rng(3)
-    decisions, left = [], []
-    for week in range(WEEKS):
-        for number in range(TENANTS):
-            name, start = f"t{week}-{first + number}", NOW + week * WEEK_US
-            kept = bool(rng.random() < 0.25)
-            decisions.append(
-                replace(
-                    decision(name, start=start, arm=100 if kept else 85),
-                    assignment=Assignment.HOLDOUT if kept else Assignment.DRAWN,
-                    proposed_arm=85,
-                    marginal_propensity=0.25 if kept else 0.75,
-                )
-            )
-            if rng.random() < (0.01 if kept else acted_churn):
-                left.append((name, start + DAY_US))
-    with open_ledger(home) as ledger:
-        ledger.import_plans([plan("free")], now_us=NOW)
-        ledger.import_accounts([account(d.tenant_id) for d in decisions], now_us=NOW)
-        ledger.append_decisions(decisions)
-        ledger.import_subscriptions(
-            [
-                Subscription(
-                    subscription_id=name,
-                    tenant_id=name,
-                    time_us=at,
-                    known_us=at,
-                    kind=SubscriptionKind.CHURNED,
-                )
-                for name, at in left
-            ]
-        )
 
 
 def test_a_harmful_champion_is_withdrawn_and_cannot_come_back(
@@ -76,7 +33,7 @@ def test_a_harmful_champion_is_withdrawn_and_cannot_come_back(
 ) -> None:
     first, second = trained[1], trained[2]
     assert publish_champion(home, HASH).version == second.version
-    _live(home, acted_churn=0.15)
+    live_weeks(home, acted_churn=0.15)
     with caplog.at_level(logging.ERROR, logger="flyball.watch"):
         found = guard(home, HASH, now_us=LATER)
     assert isinstance(found, Withdrawal)
@@ -103,7 +60,7 @@ def test_a_harmful_champion_is_withdrawn_and_cannot_come_back(
 
 def test_the_same_harm_is_answered_once(home: Home) -> None:
     publish_champion(home, HASH)
-    _live(home, acted_churn=0.15)
+    live_weeks(home, acted_churn=0.15)
     assert isinstance(guard(home, HASH, now_us=LATER), Withdrawal)
     assert release_kill(home, author="ann", reason="looked into it", now_us=LATER)
     champion = Registry(store_of(home)).holder(CHAMPION)
@@ -121,7 +78,7 @@ def test_without_an_earlier_champion_serving_is_left_without_a_bundle(home: Home
     assert registry.withdraw(holder.version, "harm", HASH) is not None
     first = registry.holder(CHAMPION)
     assert first is not None
-    _live(home, acted_churn=0.15)
+    live_weeks(home, acted_churn=0.15)
     found = guard(home, HASH, now_us=LATER)
     assert isinstance(found, Withdrawal)
     assert found.champion is None
@@ -133,7 +90,7 @@ def test_a_harmless_policy_stays(
 ) -> None:
     monkeypatch.setattr("features.catalogue.feature_hash", lambda: HASH)
     publish_champion(home, HASH)
-    _live(home, acted_churn=0.01)
+    live_weeks(home, acted_churn=0.01)
     before = Registry(store_of(home)).holder(CHAMPION)
     assert run(["--home", str(home.root), "watch", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

@@ -10,7 +10,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,8 @@ def tracking(store: Store) -> Iterator[Any]:
         # After the import, which sets the levels itself.
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
+        if store.artefacts is not None:
+            _create_database(store.artefacts)
         before = {name: os.environ.get(name) for name in _ADDRESSES}
         mlflow.set_tracking_uri(store.uri)
         mlflow.set_registry_uri(store.uri)
@@ -89,6 +91,31 @@ def tracking(store: Store) -> Iterator[Any]:
             mlflow.set_tracking_uri(None)
             mlflow.set_registry_uri("")
             _restore(before)
+
+
+def _create_database(artefacts: Path) -> None:
+    """Make MLflow's SQLite file whole or not at all.
+
+    MLflow creates it in dozens of migrations over some seconds; interrupted between two of them it
+    would refuse the file for ever. So they run on a neighbour that then takes the name.
+    """
+    database = artefacts.parent / "mlflow.db"
+    if database.exists():
+        return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    partial = database.with_name(f"mlflow.{os.getpid()}.partial")
+    partial.unlink(missing_ok=True)
+    try:
+        store = SqlAlchemyStore(f"sqlite:///{partial}", artefacts.as_uri())
+        store.engine.dispose()
+        # A link, not a rename: of two that start together, the first one's file stays.
+        with suppress(FileExistsError):
+            database.hardlink_to(partial)
+    except OSError as error:
+        raise StorageError(f"{database} cannot be created: {error.strerror}.") from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _restore(environment: Mapping[str, str | None]) -> None:

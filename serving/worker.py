@@ -71,6 +71,7 @@ class Worker:
         self.now_us = now_us
         self._event_clock = event_clock
         self.reader = SnapshotReader(home.snapshot, key, kill=home.kill)
+        self._answer = self.reader.answer
         self.tokens = TokenBook(home.tokens)
         self.metrics = WorkerMetrics(shared=shared_metrics)
         self._counted = 0
@@ -88,9 +89,9 @@ class Worker:
         """Changes whenever a token verdict given before could differ now."""
         return self.tokens.epoch
 
-    def answer(self, name: str) -> bytes:
+    def answer(self, name: str | bytes) -> bytes:
         """The decision's JSON for a tenant id or alias; every name gets an answer."""
-        return self.reader.answer(name, self.now_us())
+        return self._answer(name, self.now_us())
 
     def may_look_up(self, authorization: bytes | None, host: bytes | None) -> bool:
         """Whether a request with these headers may read decisions."""

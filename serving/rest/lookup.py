@@ -43,7 +43,7 @@ _UNUSUAL = frozenset(
 class Lookup(Protocol):
     """What the fast path needs from the worker that it runs in."""
 
-    def answer(self, name: str) -> bytes:
+    def answer(self, name: bytes) -> bytes:
         """The JSON body for a tenant id or alias, for every name, without I/O."""
 
     def may_look_up(self, authorization: bytes | None, host: bytes | None) -> bool:
@@ -94,7 +94,7 @@ class LookupProtocol(HttpToolsProtocol):
         # True only where the parser holds no part of a message: bytes of a body whose request has
         # already been answered must never be read as a new request.
         self._between_messages = True
-        self._last_lookup = 0.0
+        self._looked_up = False
         self._head_source: object = None
         self._head = b""
 
@@ -124,7 +124,7 @@ class LookupProtocol(HttpToolsProtocol):
             if line_end > _SKIP and _NAME(name) and b".." not in name:
                 block = data[line_end + len(_VERSION) : -4]
                 if self.remembered.get(block) == self.lookup.epoch or self._verified(block):
-                    self._reply(self.lookup.answer(name.decode("ascii")))
+                    self._reply(self.lookup.answer(name))
                     return
         super().data_received(data)
 
@@ -151,21 +151,23 @@ class LookupProtocol(HttpToolsProtocol):
                 + b"content-length: "
             )
         self.transport.write(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
-        self._last_lookup = self.loop.time()
+        self._looked_up = True
         if self.timeout_keep_alive_task is None:
             # uvicorn arms its idle timer after its own answers only.
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
-        self.server_state.total_requests += 1
         self.counted()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close an idle connection; one that was used by the fast path meanwhile is not idle."""
-        idle = self.loop.time() - self._last_lookup
-        if self._last_lookup and idle < self.timeout_keep_alive:
+        """Close an idle connection; one that looked something up meanwhile has another turn.
+
+        A flag, because asking the time at every lookup would cost more than it is worth.
+        """
+        if self._looked_up:
+            self._looked_up = False
             self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive - idle, self.timeout_keep_alive_handler
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
             return
         super().timeout_keep_alive_handler()

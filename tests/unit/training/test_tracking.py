@@ -11,6 +11,7 @@ from training.tracking import store_of, tracking
 
 
 @pytest.mark.train
+@pytest.mark.filterwarnings("ignore")  # MLflow's own, imported here outside of our care
 def test_an_interrupted_first_start_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,9 +60,15 @@ def command(
         if not once:
             ui = demo.tracking_ui(stack)
             _explain(narrator, home, f"http://{_HOST}:{port}", tenant, ui)
-        click.echo(json.dumps(answer))
-        if not once:
+        if once:
+            click.echo(json.dumps(answer))
+            return
+        try:
+            # Whoever reads this line may stop us at once: from here on Ctrl-C is the way to end.
+            click.echo(json.dumps(answer))
             demo.wait()
+        except KeyboardInterrupt:
+            narrator.say("\nStopping.")
 
 
 class Demo:
@@ -137,14 +143,10 @@ class Demo:
         return f"http://{_HOST}:{port}"
 
     def wait(self) -> None:
-        """Keep serving until Ctrl-C, or until the service ends by itself."""
+        """Keep serving until Ctrl-C (KeyboardInterrupt); StepFailed if the service ends first."""
         if self._server is None:
             return
-        try:
-            code = self._server.wait()
-        except KeyboardInterrupt:
-            self._narrator.say("\nStopping.")
-            return
+        code = self._server.wait()
         raise StepFailed(f"The service ended with {code}.", f"Its output is in {self._log}.")
 
     def _flyball(self, *arguments: str) -> None:

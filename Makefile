@@ -15,7 +15,7 @@ export PYTHONSAFEPATH := 1
 # Let idle OpenMP threads sleep: training shares its cores with everything else.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: setup demo test test-quick bench check format lint types contracts wheel sql clean
+.PHONY: setup system demo test test-quick bench check format lint types contracts wheel sql clean
 
 setup: $(STAMP)
 
@@ -41,8 +41,12 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	@$(BIN)/flyball demo $(if $(ONCE),--once) $(DEMO)
 
+## Real gateways and a browser for the tests, installed where that is allowed.
+system:
+	@.ci/system-packages
+
 ## Set up and pass every test.
-test: $(STAMP)
+test: $(STAMP) system
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 
 test-quick: $(STAMP)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from flyball.currency import minor_exponent
 from flyball.errors import InvalidInput
 from flyball.plan import check_currency
 
@@ -55,11 +56,17 @@ class Economics:
                 raise InvalidInput(f"economics: {name} is out of range.", field=name)
 
     def convert_minor(self, amount_minor: float, currency: str) -> float | None:
-        """``amount_minor`` of ``currency`` in minor units of ours; None without a rate."""
+        """``amount_minor`` of ``currency`` in minor units of ours; None without a rate.
+
+        Rates are between whole units, so yen (no minor unit) and dollars (cents) differ by 100.
+        """
         if currency == self.currency:
             return amount_minor
         rate = self.fx.get(currency)
-        return None if rate is None else amount_minor * rate
+        if rate is None:
+            return None
+        places = minor_exponent(self.currency) - minor_exponent(currency)
+        return amount_minor * rate * 10.0**places
 
 
 def economics_from(entry: object) -> Economics:

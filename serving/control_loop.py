@@ -21,6 +21,7 @@ from flyball.errors import BundleError, FlyballError, StorageError
 from flyball.home import Home
 from flyball.instant import DAY_US, MINUTE_US, SECOND_US, hour_of, period_start
 from ledger.changes import Cursor
+from ledger.explanations import Evidence, Explanations
 from ledger.sqlite_ledger import SqliteLedger
 from models.bundle import Bundle
 from models.current import POINTER_FILE
@@ -30,7 +31,6 @@ from serving.clock import Clock, wall_us
 from serving.deciding import Pass, current_bundle, decide_with, log_pass, scorer_of
 from serving.evidence import evidence_of
 from serving.explanation_queue import ExplanationQueue
-from serving.explanations import Evidence, Explanations
 from serving.housekeeping import Housekeeper
 from serving.live_usage import LiveUsage, as_of_hour_at
 from serving.refresh_order import RefreshOrder

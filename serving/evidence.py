@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from flyball.decision import Decision
 from flyball.outlook import Estimate, Outlook, Trust, chances_under
+from ledger.explanations import ArmView, Evidence
 from models.matrix import inputs_of
 from models.scorer import Scorer
-from serving.explanations import ArmView, Evidence
 
 #: Chances are told over 28 days.
 _HORIZON_DAYS = 28
@@ -52,6 +52,8 @@ def evidence_of(
                     name: None if math.isnan(value) else value
                     for name, value in zip(manifest.features, inputs.x[row].tolist(), strict=True)
                 },
+                upgrade=decision.upgrade_probability,
+                churn=decision.churn_probability,
             ),
         )
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 
-from serving.explanations import Evidence, Explanations
+from ledger.explanations import Evidence, Explanations
 
 #: Passes that may wait; the oldest is dropped, and its tenants are explained at their next turn.
 MOST_PASSES = 32

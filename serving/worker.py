@@ -19,9 +19,9 @@ from flyball.decision import Source
 from flyball.errors import StorageError
 from flyball.home import Home
 from flyball.meter import Meter
+from ledger.explanations import Explained, Explanations
 from ledger.people import ExperimentRun
 from ledger.sqlite_ledger import SqliteLedger
-from serving.explanations import Explained, Explanations
 from serving.metrics import WorkerMetrics
 from serving.rest.bearer import Principal, TokenBook
 from serving.snapshot.reader import SnapshotReader

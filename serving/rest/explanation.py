@@ -12,7 +12,7 @@ from flyball.errors import NotFound
 from flyball.identity import check_identifier
 from flyball.instant import format_instant
 from flyball.reason import for_cs
-from serving.explanations import ArmView, Evidence, Explained
+from ledger.explanations import ArmView, Evidence, Explained
 from serving.rest.gate import At, Reader
 from serving.rest.run import in_thread
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serving.explanations import ArmView, Evidence, Explanations
+from ledger.explanations import ArmView, Evidence, Explanations
 from tests.integration.service.running import Service
 
 

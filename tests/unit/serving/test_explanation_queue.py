@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ledger.explanations import Evidence
 from serving.explanation_queue import BUSY, MOST_PASSES, ExplanationQueue
-from serving.explanations import Evidence
 
 Item = tuple[str, Evidence]
 

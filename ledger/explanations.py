@@ -2,7 +2,8 @@
 
 One row a tenant: what the current decision was based on, and what the one before it was, so that a
 page can say what changed. It is a read model beside the ledger: lost, it fills again with the next
-pass, so its writes are not synced to disk one by one.
+pass, so its writes are not synced to disk one by one. ``revision`` grows with every write, so that
+a reader can follow.
 """
 
 from __future__ import annotations
@@ -17,21 +18,40 @@ import msgspec
 
 from flyball.errors import StorageError
 
+#: Bumped when the table changes; a file of another version is thrown away and fills again.
+_VERSION = 2
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS explanation (
     tenant_id TEXT PRIMARY KEY,
     decision_id TEXT NOT NULL,
     current BLOB NOT NULL,
-    previous BLOB
-) WITHOUT ROWID
+    previous BLOB,
+    revision INTEGER NOT NULL,
+    as_of_us INTEGER NOT NULL,
+    upgrade REAL,
+    churn REAL,
+    upgrade_factor TEXT NOT NULL,
+    churn_factor TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS explanation_revision ON explanation (revision)
 """
 
 _PUT = """
-INSERT INTO explanation (tenant_id, decision_id, current) VALUES (?1, ?2, ?3)
+INSERT INTO explanation (
+    tenant_id, decision_id, current, revision, as_of_us, upgrade, churn, upgrade_factor,
+    churn_factor
+) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
 ON CONFLICT (tenant_id) DO UPDATE SET
     previous = CASE WHEN decision_id <> excluded.decision_id THEN current ELSE previous END,
     decision_id = excluded.decision_id,
-    current = excluded.current
+    current = excluded.current,
+    revision = excluded.revision,
+    as_of_us = excluded.as_of_us,
+    upgrade = excluded.upgrade,
+    churn = excluded.churn,
+    upgrade_factor = excluded.upgrade_factor,
+    churn_factor = excluded.churn_factor
 """
 
 
@@ -57,7 +77,8 @@ class Evidence(msgspec.Struct, frozen=True, array_like=True):
 
     ``contributions`` maps outcome to factor group to its signed contribution on the log-odds scale
     (path attribution): associated with the outcome, not causing it. ``features`` are the values the
-    model read, None for missing.
+    model read, None for missing. ``upgrade`` and ``churn`` are the probabilities over 28 days under
+    the served arm.
     """
 
     decision_id: str
@@ -67,6 +88,14 @@ class Evidence(msgspec.Struct, frozen=True, array_like=True):
     contributions: dict[str, dict[str, float]]
     arms: list[ArmView]
     features: dict[str, float | None]
+    upgrade: float | None = None
+    churn: float | None = None
+
+    def top_factor(self, outcome: str) -> str:
+        """The factor group that speaks most for ``outcome``; empty where none does."""
+        found = self.contributions.get(outcome, {})
+        name = max(found, key=lambda group: (found[group], group), default="")
+        return name if name and found[name] > 0.0 else ""
 
 
 class Explained(msgspec.Struct, frozen=True):
@@ -94,6 +123,9 @@ class Explanations:
             if not read_only:
                 self._connection.execute("PRAGMA journal_mode=WAL")
                 self._connection.execute("PRAGMA synchronous=OFF")
+                if self._connection.pragma("user_version") != _VERSION:
+                    self._connection.execute("DROP TABLE IF EXISTS explanation")
+                    self._connection.pragma("user_version", _VERSION)
                 self._connection.execute(_SCHEMA)
         except apsw.Error as error:
             raise StorageError(
@@ -104,8 +136,10 @@ class Explanations:
         """Replace what is known of tenants; an older decision's evidence becomes the previous."""
         try:
             with self._connection:
+                found = self._connection.execute("SELECT max(revision) FROM explanation")
+                revision = (found.fetchall()[0][0] or 0) + 1
                 self._connection.executemany(
-                    _PUT, ((name, item.decision_id, _encode(item)) for name, item in evidence)
+                    _PUT, (_values(name, item, revision) for name, item in evidence)
                 )
         except apsw.Error as error:
             raise StorageError(f"Explanations cannot be written: {error}.") from error
@@ -137,3 +171,10 @@ class Explanations:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _values(tenant_id: str, item: Evidence, revision: int) -> tuple[object, ...]:
+    return (
+        tenant_id, item.decision_id, _encode(item), revision, item.as_of_us, item.upgrade,
+        item.churn, item.top_factor("upgrade"), item.top_factor("churn"),
+    )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flyball.errors import InvalidInput
-from flyball.plan import Limit
+from flyball.limit import Limit
 
 #: The arm that changes nothing.
 NEUTRAL = 100
@@ -30,6 +30,15 @@ def effective_limit(base: int, arm: int) -> int:
     (8500, 3)
     """
     return -(-base * arm // 100)
+
+
+def keeps_contracts(arm: int, limits: Iterable[Limit]) -> bool:
+    """Whether ``arm`` leaves every limit, endpoints included, at or above what was promised."""
+    return all(
+        effective_limit(base, arm) >= contract
+        for limit in limits
+        for base, contract in limit.promises
+    )
 
 
 def parse_arm(value: object) -> int:
@@ -96,14 +105,10 @@ class ArmGrid:
     def allowed(self, limits: Iterable[Limit]) -> tuple[int, ...]:
         """Arms whose effective limit keeps every contract; never empty, always with 100.
 
-        An arm below any contract limit is left out, not clipped. The first limit is the primary
-        one and decides which arms count as one.
+        An arm below any contract limit, endpoints' included, is left out, not clipped. The first
+        limit is the primary one and decides which arms count as one.
         """
         several = tuple(limits)
         if not several:
             return (NEUTRAL,)
-        return tuple(
-            arm
-            for arm in self.distinct(several[0].base)
-            if all(effective_limit(limit.base, arm) >= limit.contract for limit in several)
-        )
+        return tuple(arm for arm in self.distinct(several[0].base) if keeps_contracts(arm, several))

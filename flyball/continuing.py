@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from flyball.arm import NEUTRAL, effective_limit, nearest_towards_neutral
+from flyball.arm import NEUTRAL, keeps_contracts, nearest_towards_neutral
 from flyball.budget import Budgets, extra_requests
 from flyball.case import Case
 from flyball.decision import Assignment, Decision
@@ -86,7 +86,7 @@ def carry_on(this: Round, case: Case, previous: Decision, budgets: Budgets) -> D
         feature_hash=this.feature_hash,
         base_limit=None if primary is None else primary.base,
         contract_limit=None if primary is None else primary.contract,
-        window_seconds=None if primary is None else primary.window_seconds,
+        window_seconds=None if primary is None else primary.counting_seconds,
         upgrade_probability=None if chances is None else chances.upgrade,
         downgrade_probability=None if chances is None else chances.downgrade,
         churn_probability=None if chances is None else chances.churn,
@@ -131,7 +131,7 @@ def safety_exits(this: Round, state: TenantState, served: int) -> tuple[Reason, 
         return (Reason.KILL_SWITCH,)
     if not state.limits:
         return (Reason.UNKNOWN_PLAN,)
-    if any(effective_limit(limit.base, served) < limit.contract for limit in state.limits):
+    if not keeps_contracts(served, state.limits):
         return (Reason.CONTRACT_LIMIT,)
     if served < NEUTRAL:
         return no_friction_rules(state, this.guardrails, this.as_of_us)

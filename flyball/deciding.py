@@ -106,7 +106,7 @@ def _decide(this: Round, case: Case, prepared: Preparation, budgets: Budgets) ->
         feature_hash=this.feature_hash,
         base_limit=None if primary is None else primary.base,
         contract_limit=None if primary is None else primary.contract,
-        window_seconds=None if primary is None else primary.window_seconds,
+        window_seconds=None if primary is None else primary.counting_seconds,
         upgrade_probability=None if chances is None else chances.upgrade,
         downgrade_probability=None if chances is None else chances.downgrade,
         churn_probability=None if chances is None else chances.churn,

@@ -4,77 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from flyball.errors import InvalidInput
 from flyball.identity import check_identifier, check_word
+from flyball.limit import (
+    MAX_LIMIT,
+    WINDOW_SECONDS,
+    Limit,
+    LimitKind,
+    MeterLimit,
+    limit_from,
+    whole_number,
+)
 
-#: Largest limit accepted; effective limits stay exact integers well inside int64.
-MAX_LIMIT = 10**15
-
-WINDOW_SECONDS: Mapping[str, int] = {
-    "minute": 60,
-    "hour": 3_600,
-    "day": 86_400,
-    "month": 30 * 86_400,
-}
-
-
-class LimitKind(StrEnum):
-    """What a limit bounds: pace, paid allowance, parallel work, or what is stored."""
-
-    RATE = "rate"
-    QUOTA = "quota"
-    CONCURRENCY = "concurrency"
-    STORAGE = "storage"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
-    """One limit of a plan, in units of its meter per window.
-
-    Parameters
-    ----------
-    base:
-        What the gateway would enforce without Flyball (≥ 1).
-    contract:
-        What the tenant was promised (1..base). Missing means ``base``: friction is impossible.
-    per:
-        ``minute``, ``hour``, ``day`` or ``month`` (30 days); ignored for concurrency and storage.
-    kind:
-        See :class:`LimitKind`.
-    """
-
-    base: int
-    contract: int
-    per: str = "minute"
-    kind: LimitKind = LimitKind.RATE
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.base <= MAX_LIMIT:
-            raise InvalidInput(
-                f"base limit {self.base} must lie in 1..{MAX_LIMIT}.",
-                field="base",
-                code="bad_limit",
-            )
-        if not 1 <= self.contract <= self.base:
-            raise InvalidInput(
-                f"contract limit {self.contract} must lie in 1..base ({self.base}).",
-                "What was promised cannot exceed what is enforced.",
-                field="contract",
-                code="bad_limit",
-            )
-        if self.per not in WINDOW_SECONDS:
-            raise InvalidInput(
-                f"limit window {self.per!r} is not one of {', '.join(WINDOW_SECONDS)}.",
-                field="per",
-                code="bad_limit",
-            )
-
-    @property
-    def window_seconds(self) -> int:
-        """Length of the limit's window in seconds."""
-        return WINDOW_SECONDS[self.per]
+__all__ = [
+    "MAX_LIMIT",
+    "WINDOW_SECONDS",
+    "Limit",
+    "LimitKind",
+    "MeterLimit",
+    "Plan",
+    "check_currency",
+    "plan_from",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +77,13 @@ class Plan:
         """The limit of the primary meter."""
         return self.limits[self.primary_meter]
 
+    def meter_limits(self, primary: Limit) -> tuple[MeterLimit, ...]:
+        """Every limit, the primary meter's first and as given (accounts may have their own)."""
+        others = (
+            MeterLimit(m, limit) for m, limit in self.limits.items() if m != self.primary_meter
+        )
+        return (MeterLimit(self.primary_meter, primary), *others)
+
 
 def check_currency(value: object) -> str:
     """Return ``value`` if it has the form of an ISO 4217 code (three capital letters)."""
@@ -135,12 +94,6 @@ def check_currency(value: object) -> str:
             field="currency",
         )
     return value.upper()
-
-
-def _whole(value: object, *, name: str, code: str = "invalid") -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
-        raise InvalidInput(f"{name} must be a whole number.", field=name, code=code)
-    return int(value)
 
 
 def plan_from(entry: object) -> Plan:
@@ -162,21 +115,16 @@ def plan_from(entry: object) -> Plan:
         for meter, raw in raw_limits.items():
             if not isinstance(raw, Mapping):
                 raise InvalidInput(f"limit of {meter} must be an object.", field="limits")
-            base = _whole(raw["base"], name="base", code="bad_limit")
-            contract = raw.get("contract")
-            limits[check_word(meter, field="meter")] = Limit(
-                base=base,
-                contract=base if contract is None else _whole(contract, name="contract"),
-                per=str(raw.get("per", "minute")),
-                kind=LimitKind(str(raw.get("kind", "rate"))),
-            )
+            limits[check_word(meter, field="meter")] = limit_from(raw)
         entitlements = entry.get("entitlements") or {}
         if not isinstance(entitlements, Mapping):
             raise InvalidInput("entitlements must be an object.", field="entitlements")
         return Plan(
             plan=name,
-            rank=_whole(entry["rank"], name="rank"),
-            monthly_price_minor=_whole(entry["monthly_price_minor"], name="monthly_price_minor"),
+            rank=whole_number(entry["rank"], name="rank"),
+            monthly_price_minor=whole_number(
+                entry["monthly_price_minor"], name="monthly_price_minor"
+            ),
             currency=check_currency(entry["currency"]),
             primary_meter=str(entry["primary_meter"]),
             limits=limits,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flyball.errors import InvalidInput
 from flyball.identity import check_identifier, check_label
@@ -71,4 +71,4 @@ class Account:
         listed = plan.primary_limit
         base = self.base_limit if self.base_limit is not None else listed.base
         contract = self.contract_limit if self.contract_limit is not None else listed.contract
-        return Limit(base=base, contract=min(base, contract), per=listed.per, kind=listed.kind)
+        return replace(listed, base=base, contract=min(base, contract))

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from flyball.instant import EARLIEST_US
+from flyball.limit import limit_document
 from flyball.plan import Plan, plan_from
 from ledger.canonical import canonical_json
 from ledger.records import ImportReport, PlanEntry, Put
@@ -62,15 +63,7 @@ def plan_content(plan: Plan) -> str:
             "monthly_price_minor": plan.monthly_price_minor,
             "currency": plan.currency,
             "primary_meter": plan.primary_meter,
-            "limits": {
-                meter: {
-                    "base": limit.base,
-                    "contract": limit.contract,
-                    "per": limit.per,
-                    "kind": limit.kind.value,
-                }
-                for meter, limit in plan.limits.items()
-            },
+            "limits": {meter: limit_document(limit) for meter, limit in plan.limits.items()},
             "entitlements": dict(plan.entitlements),
         }
     )

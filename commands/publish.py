@@ -28,6 +28,7 @@ def command(home: Home, *, once: bool, poll_seconds: float) -> None:
 
     Versions without passed gates are refused; what is in use then stays in use.
     """
+    from commands.training_data import load_gates
     from features.catalogue import feature_hash
     from training.publisher import publish_champion, watch
     from training.withdrawal import guard
@@ -45,5 +46,7 @@ def command(home: Home, *, once: bool, poll_seconds: float) -> None:
         stop=stop,
         tell=click.echo,
         poll_seconds=poll_seconds,
-        guard=lambda: guard(home, known, now_us=wall_clock_us()),
+        guard=lambda: guard(
+            home, known, now_us=wall_clock_us(), churn_cap=load_gates(home).churn_cap
+        ),
     )

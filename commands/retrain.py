@@ -46,12 +46,13 @@ def command(
     a gate fails; the champion is then what it was.
     """
     from commands.train import progress, verdict
-    from commands.training_data import load_dataset, load_stakes
+    from commands.training_data import load_dataset, load_gates, load_stakes
     from commands.training_table import print_result, result_json
     from training.run import train
     from training.run_log import data_digest
 
     as_of_us = as_of_moment(as_of) // HOUR_US * HOUR_US
+    limits = load_gates(home)
     with _one_at_a_time(home):
         with progress() as notice:
             dataset = load_dataset(home, as_of_us, notice)
@@ -61,7 +62,7 @@ def command(
             notice("looking for drift")
             drift = _drift(home, dataset)
             stakes = load_stakes(home, as_of_us)
-            result = train(dataset, home, seed=seed, stakes=stakes, notice=notice)
+            result = train(dataset, home, seed=seed, settings=limits, stakes=stakes, notice=notice)
         if result.promoted and home.ledger.exists():
             _record(home, result, author)
         if as_json:

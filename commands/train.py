@@ -49,15 +49,24 @@ def command(
     without a champion; decisions stay static.
     """
     from commands.comparison_table import compared, comparison_json, print_comparison
-    from commands.training_data import load_dataset, load_stakes
+    from commands.training_data import load_dataset, load_gates, load_stakes
     from commands.training_table import print_result, result_json
     from training.run import train
 
     as_of_us = as_of_moment(as_of) // HOUR_US * HOUR_US
+    limits = load_gates(home)
     with progress() as notice:
         dataset = load_dataset(home, as_of_us, notice)
         stakes = load_stakes(home, as_of_us)
-        result = train(dataset, home, seed=seed, promote=promote, stakes=stakes, notice=notice)
+        result = train(
+            dataset,
+            home,
+            seed=seed,
+            promote=promote,
+            settings=limits,
+            stakes=stakes,
+            notice=notice,
+        )
         rows = compared(dataset, seed, notice) if compare else ()
     if as_json:
         click.echo(result_json(dataset, result, comparison_json(rows) if compare else None))

@@ -9,6 +9,7 @@ from flyball.home import Home
 from flyball.instant import HOUR_US, format_instant
 
 if TYPE_CHECKING:
+    from flyball.gate_settings import GateSettings
     from training.dataset import Dataset
     from training.stakes import Stakes
 
@@ -61,6 +62,13 @@ def load_stakes(home: Home, as_of_us: int) -> Stakes:
         return Stakes(
             economics=ledger.economics(), plans=ledger.plans_as_of(as_of_us), policy=chosen
         )
+
+
+def load_gates(home: Home) -> GateSettings:
+    """Caps of the gates that ``home`` sets."""
+    from serving.settings import load_settings
+
+    return load_settings(home.settings).gates
 
 
 def _register(connection: Any, home: Home, ledger: Any, as_of_us: int) -> None:

@@ -17,7 +17,7 @@ from flyball.home import Home
     "--churn-cap",
     type=click.FloatRange(0.0, 1.0),
     default=None,
-    help="Churn that may be added in 26 weeks.  [default: that of the gates, 0.012]",
+    help="Churn that may be added in 26 weeks.  [default: gates.churn_cap of flyball.toml]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
@@ -27,10 +27,12 @@ def command(home: Home, *, at: str | None, churn_cap: float | None, as_json: boo
     `flyball serve` looks every minute by itself. Ends with 3 after a withdrawal: every multiplier
     is then 1 until somebody has looked and runs `flyball kill off`.
     """
+    from commands.training_data import load_gates
     from features.catalogue import feature_hash
     from training.withdrawal import Withdrawal, guard
 
-    found = guard(home, feature_hash(), now_us=moment(at), churn_cap=churn_cap)
+    cap = load_gates(home).churn_cap if churn_cap is None else churn_cap
+    found = guard(home, feature_hash(), now_us=moment(at), churn_cap=cap)
     if isinstance(found, Withdrawal):
         champion = found.champion.version if found.champion else None
         told = found.look.plain() | {"champion": champion}

@@ -15,6 +15,7 @@ from typing import Any
 
 from flyball.arm import DEFAULT_GRID, ArmGrid
 from flyball.errors import InvalidInput, StorageError
+from flyball.gate_settings import GateSettings
 from flyball.guardrail_settings import GuardrailSettings, guardrails_from
 from flyball.identity import check_word
 
@@ -112,6 +113,7 @@ class Settings:
     decisions: DecisionSettings = field(default_factory=DecisionSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     guardrails: GuardrailSettings = field(default_factory=GuardrailSettings)
+    gates: GateSettings = field(default_factory=GateSettings)
 
 
 def load_settings(path: Path) -> Settings:
@@ -154,6 +156,7 @@ def settings_from(entry: Mapping[str, Any]) -> Settings:
         decisions=_decisions(_table(entry, "decisions")),
         server=ServerSettings(**_plain(ServerSettings, _table(entry, "server"), "server")),
         guardrails=guardrails_from(_table(entry, "guardrails")),
+        gates=GateSettings(**_plain(GateSettings, _table(entry, "gates"), "gates")),
     )
 
 
@@ -194,17 +197,20 @@ def _table(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _plain(kind: type[Any], table: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Values of a dataclass whose fields are text and whole numbers."""
+    """Values of a dataclass whose fields are text and numbers."""
     _check_known(where, table, [item.name for item in fields(kind)])
     defaults = kind()
+    values: dict[str, Any] = {}
     for key, value in table.items():
         wanted = type(getattr(defaults, key))
-        if type(value) is not wanted:
-            word = {int: "a whole number", str: "text"}[wanted]
+        # 3 is as good as 3.0 where any number will do.
+        values[key] = float(value) if wanted is float and type(value) is int else value
+        if type(values[key]) is not wanted:
+            word = {int: "a whole number", float: "a number", str: "text"}[wanted]
             raise InvalidInput(
                 f"{where}.{key} must be {word}, not {value!r}.", field=f"{where}.{key}"
             )
-    return dict(table)
+    return values
 
 
 def _check_known(where: str, table: Mapping[str, Any], known: list[str]) -> None:

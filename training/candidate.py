@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flyball.errors import InvalidInput
+from flyball.gate_settings import GateSettings
 from flyball.instant import format_instant
 from models.bundle import Bundle
 from models.scorer import Scorer
@@ -21,15 +22,24 @@ from training.estimators.dose_learner import DoseLearner
 from training.estimators.served import DoseEstimator
 from training.evaluation import Judged, Report, evaluate, judge
 from training.export.draft import Training, draft_bundle, with_effects, with_gates
-from training.export.parity import threshold_rows, worst_difference
+from training.export.parity import (
+    effect_rows,
+    threshold_rows,
+    worst_contribution_difference,
+    worst_difference,
+    worst_effects_difference,
+)
 from training.gate import GateTable
-from training.gates import GateSettings, Technical, run_gates
+from training.gates import Technical, run_gates
 from training.held_out import held_out
 from training.latency import latency_ratio
 from training.policy_gates import PolicyReport, policy_gates, silent_policy
 from training.risk import RiskModel, fit_risks
 from training.split import Split, judging_organisations, split_rows
 from training.stakes import Stakes
+
+#: Rows on which the effects graph is compared; the others cost time and show nothing new.
+PARITY_ROWS = 10_000
 
 #: Told what begins now, for progress.
 Notice = Callable[[str], None]
@@ -66,9 +76,12 @@ def fit_and_judge(
     settings: GateSettings | None = None,
     stakes: Stakes | None = None,
     created_us: int | None = None,
+    code_hash: str = "",
     notice: Notice = lambda _: None,
 ) -> Fitted:
     """Fit risk models and effects, export them, and hold the result against every gate.
+
+    ``code_hash`` is that of the features that this version computes, by default the contract's.
 
     Raises
     ------
@@ -76,6 +89,8 @@ def fit_and_judge(
         The dataset has no rows, or other features than the contract.
     """
     _check(dataset, contract)
+    limits = settings or GateSettings()
+    code_hash = code_hash or contract.feature_hash
     split = split_rows(dataset)
     notice("fitting risk models")
     models = fit_risks(dataset, split, seed=seed)
@@ -95,14 +110,14 @@ def fit_and_judge(
     gates = run_gates(
         judged,
         report,
-        _technical(test if len(test) else dataset, models, bundle, contract),
+        _technical(test if len(test) else dataset, models, effects, bundle, code_hash),
         kinds={model.fitted.outcome: model.fitted.kind for model in models},
         champion=champion,
         champion_absent=absent,
-        settings=settings,
+        settings=limits,
     )
     notice("trying the policy on organisations it has not seen")
-    policy = _policy(dataset, bundle, effects, learner, stakes or Stakes())
+    policy = _policy(dataset, bundle, effects, learner, stakes or Stakes(), limits)
     gates = GateTable((*gates.gates, *policy.gates))
     card = write_card(bundle.version, dataset, models, effects, report, gates)
     gated = with_gates(bundle, gates=gates.plain(), metrics=report.plain(), card=card)
@@ -123,6 +138,7 @@ def _policy(
     effects: ArmEffects,
     learner: EffectEstimator,
     stakes: Stakes,
+    limits: GateSettings,
 ) -> PolicyReport:
     """Learn the effects once more without the judging organisations, and try them there.
 
@@ -138,7 +154,7 @@ def _policy(
     held = held_out(dataset.take(judging), with_effects(bundle, blind), stakes)
     if held is None:
         return silent_policy("no organisation that judges was drawn")
-    return policy_gates(held)
+    return policy_gates(held, limits)
 
 
 def _check(dataset: Dataset, contract: Contract) -> None:
@@ -226,15 +242,24 @@ def _hazards(bundle: Bundle, x: Single) -> Floats:
 
 
 def _technical(
-    rows: Dataset, models: Sequence[RiskModel], bundle: Bundle, contract: Contract
+    rows: Dataset,
+    models: Sequence[RiskModel],
+    effects: ArmEffects,
+    bundle: Bundle,
+    code_hash: str,
 ) -> Technical:
     x, fitted = rows.matrix(), [model.fitted for model in models]
+    dose = rows.dose().astype(np.float32)
     probes = np.concatenate([x, threshold_rows(fitted, x)])
+    scorer = Scorer(bundle)
+    met = effect_rows(x[:PARITY_ROWS], dose[:PARITY_ROWS], len(effects.segments))
     return Technical(
-        parity=worst_difference(Scorer(bundle), fitted, probes),
+        parity=worst_difference(scorer, fitted, probes),
+        effects_parity=worst_effects_difference(scorer, effects, *met),
+        attribution_parity=worst_contribution_difference(scorer, fitted, probes),
         latency_ratio=latency_ratio(bundle, x, rows.dose()),
         bundle_hash=bundle.manifest.feature_hash,
-        code_hash=contract.feature_hash,
+        code_hash=code_hash,
     )
 
 

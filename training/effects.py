@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from training.contrast import Contrast, Trials, contrasts, kish, trials_of
-from training.dataset import Dataset, Floats, Ints
+from training.dataset import Dataset, Floats, Ints, Single
 from training.outcome import OUTCOMES, Outcome
 from training.randomisation import REDRAWS, Verdicts, randomisation_test
 from training.slope import Slope, mean_doses, slopes
@@ -33,6 +33,10 @@ MIN_SEGMENT_EVENTS = 20.0
 SIGNIFICANCE = 0.05
 
 
+#: Features, segments and doses to mean, SD and trust, as the estimator itself says them.
+Reference = Callable[[Single, Ints, Single], tuple[Floats, Floats, Ints]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmEffects:
     """Change in the probability of each outcome per period that each arm causes, against m = 1.
@@ -41,7 +45,9 @@ class ArmEffects:
     ``trust`` ``[S + 1, A]`` (0 none, 1 pooled, 2 segment, 3 personal). With trust 0 the numbers are
     0 and mean nothing. ``summary`` is one sentence for people; ``evidence`` the numbers behind it.
     ``graph`` builds the ONNX graph of an estimator that looks at more than the segment, given the
-    number of features; then ``mean`` and ``sd`` are averages for people.
+    number of features; then ``mean`` and ``sd`` are averages for people, and ``reference`` is what
+    the graph must give for features ``[n, F]``, segments ``[n]`` and doses ``[n, A]``: mean and SD
+    ``[n, A, 3]`` and trust ``[n, A]``.
     """
 
     mean: Floats
@@ -52,6 +58,7 @@ class ArmEffects:
     summary: str
     evidence: Mapping[str, float] = field(default_factory=dict)
     graph: Callable[[int], bytes] | None = None
+    reference: Reference | None = None
 
     @property
     def present(self) -> bool:

@@ -18,7 +18,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """One gate's result. ``rule`` says what had to hold; ``reason`` why it could not speak."""
+    """One gate's result.
+
+    ``rule`` says what had to hold, ``setting`` which setting the threshold comes from (empty: it is
+    fixed), ``reason`` why the gate could not speak.
+    """
 
     name: str
     verdict: Verdict
@@ -26,6 +30,7 @@ class Gate:
     threshold: float | None = None
     rule: str = ""
     reason: str = ""
+    setting: str = ""
 
     def plain(self) -> dict[str, object]:
         """JSON-ready."""
@@ -36,6 +41,7 @@ class Gate:
             "threshold": _finite(self.threshold),
             "rule": self.rule,
             "reason": self.reason,
+            "setting": self.setting,
         }
 
     def words(self) -> str:
@@ -43,7 +49,8 @@ class Gate:
         if self.verdict is Verdict.NOT_APPLICABLE:
             return f"not applicable: {self.reason}"
         found, wanted = _number(self.figure), _number(self.threshold)
-        return f"{self.verdict.value}: {found}, wanted {self.rule} ({wanted})"
+        cap = f"{wanted}, set by {self.setting}" if self.setting else wanted
+        return f"{self.verdict.value}: {found}, wanted {self.rule} ({cap})"
 
     def sentence(self) -> str:
         """For a refusal: which gate, what it found, what it wanted."""
@@ -58,7 +65,7 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
-def at_least(name: str, figure: float, threshold: float, rule: str) -> Gate:
+def at_least(name: str, figure: float, threshold: float, rule: str, setting: str = "") -> Gate:
     """A gate that passes when ``figure >= threshold``; NaN fails."""
     good = figure >= threshold
     return Gate(
@@ -67,10 +74,11 @@ def at_least(name: str, figure: float, threshold: float, rule: str) -> Gate:
         figure=figure,
         threshold=threshold,
         rule=rule,
+        setting=setting,
     )
 
 
-def above(name: str, figure: float, threshold: float, rule: str) -> Gate:
+def above(name: str, figure: float, threshold: float, rule: str, setting: str = "") -> Gate:
     """A gate that passes when ``figure > threshold``; NaN fails."""
     return Gate(
         name=name,
@@ -78,10 +86,11 @@ def above(name: str, figure: float, threshold: float, rule: str) -> Gate:
         figure=figure,
         threshold=threshold,
         rule=rule,
+        setting=setting,
     )
 
 
-def at_most(name: str, figure: float, threshold: float, rule: str) -> Gate:
+def at_most(name: str, figure: float, threshold: float, rule: str, setting: str = "") -> Gate:
     """A gate that passes when ``figure <= threshold``; NaN fails."""
     good = figure <= threshold
     return Gate(
@@ -90,6 +99,7 @@ def at_most(name: str, figure: float, threshold: float, rule: str) -> Gate:
         figure=figure,
         threshold=threshold,
         rule=rule,
+        setting=setting,
     )
 
 

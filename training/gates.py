@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flyball.gate_settings import GateSettings
 from training.clustered import clustered_mean
 from training.dataset import Floats
 from training.evaluation import Judged, Quality, Report
@@ -15,32 +16,18 @@ from training.risk import row_log_loss
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GateSettings:
-    """Thresholds.
+class Technical:
+    """What was measured on the exported bundle.
 
-    ``min_events``: fewer test events of an outcome and its gates do not speak. ``margin_errors``:
-    clustered standard errors by which a score may look worse before it counts as worse.
-    ``slope_low``/``slope_high``: accepted range of the calibration slope, which the slope's 95 %
-    interval must meet. ``error_share``: calibration error beyond chance, as a share of the observed
-    rate. ``parity``: probability; ``latency_ratio``: against the bare onnxruntime calls.
+    ``parity``, ``effects_parity`` and ``attribution_parity`` are the largest gaps between a graph
+    and what it stands for: in probability; in effect, its uncertainty and its level of trust; in
+    contributions. ``latency_ratio`` is against the bare onnxruntime calls. ``bundle_hash`` is that
+    of the features in the bundle, ``code_hash`` what the code computes now.
     """
 
-    min_events: int = 10
-    margin_errors: float = 1.645
-    slope_low: float = 0.7
-    slope_high: float = 1.4
-    error_share: float = 0.35
-    segment_error_share: float = 0.6
-    segment_min_events: int = 20
-    parity: float = 1e-5
-    latency_ratio: float = 3.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Technical:
-    """What was measured on the exported bundle: worst parity gap, latency ratio, hashes."""
-
     parity: float
+    effects_parity: float
+    attribution_parity: float
     latency_ratio: float
     bundle_hash: str
     code_hash: str
@@ -129,27 +116,37 @@ def _scores(
             flat = each.base
             better = score(flat, happened) - score(each.probability, happened)
             # Rare events drown the Brier score in noise: it must only not be clearly worse.
-            errors = 0.0 if name == "log_loss" else limits.margin_errors
-            gates.append(_paired(label, better, score(flat, happened), each, errors))
+            if name == "log_loss":
+                gates.append(_improved(label, better, score(flat, happened)))
+            else:
+                errors, cap = limits.brier_errors, "gates.brier_errors"
+                gates.append(_paired(label, better, score(flat, happened), each, errors, cap))
         label = f"{name}_vs_champion.{each.outcome}"
         if champion is None or few:
             gates.append(not_applicable(label, absent if champion is None else silent))
         else:
             theirs = score(champion.probability, happened)
             better = theirs - score(each.probability, happened)
-            gates.append(_paired(label, better, theirs, each, limits.margin_errors))
+            key = "margin_errors" if name == "log_loss" else "brier_errors"
+            errors = float(getattr(limits, key))
+            gates.append(_paired(label, better, theirs, each, errors, f"gates.{key}"))
     return gates
 
 
-def _paired(label: str, better: Floats, rival: Floats, each: Judged, errors: float) -> Gate:
+def _improved(label: str, better: Floats, rival: Floats) -> Gate:
+    """Relative improvement over the base rate, whatever its size."""
+    scale = max(float(rival.mean()), 1e-300)
+    return above(label, float(better.mean()) / scale, 0.0, "better than the base rate")
+
+
+def _paired(
+    label: str, better: Floats, rival: Floats, each: Judged, errors: float, setting: str
+) -> Gate:
     """Relative improvement over ``rival`` row by row, with an organisation-clustered margin."""
     found = clustered_mean(better, each.cluster)
     scale = max(float(rival.mean()), 1e-300)
-    margin = errors * found.error if errors else 0.0
-    if errors:
-        rule = f"no more than {errors:g} clustered errors worse"
-        return at_least(label, found.mean / scale, -margin / scale, rule)
-    return above(label, found.mean / scale, 0.0, "better than the base rate")
+    rule = f"no more than {errors:g} clustered errors worse"
+    return at_least(label, found.mean / scale, -errors * found.error / scale, rule, setting)
 
 
 def _calibration(each: Judged, kind: str, report: Report, limits: GateSettings) -> list[Gate]:
@@ -159,12 +156,16 @@ def _calibration(each: Judged, kind: str, report: Report, limits: GateSettings) 
     if silent or quality.slope is None:
         why = silent or "all predictions are alike"
         return [not_applicable(slope, why), not_applicable(error, why)]
-    gates = [_slope(slope, quality, limits), _error(error, quality, limits.error_share)]
+    gates = [
+        _slope(slope, quality, limits),
+        _error(error, quality, limits.error_share, "gates.error_share"),
+    ]
     for segment, qualities in report.groups.get("segment", {}).items():
         found = qualities.get(each.outcome)
         if found is not None and found.events >= limits.segment_min_events:
             label = f"calibration_error.{each.outcome}.{segment}"
-            gates.append(_error(label, found, limits.segment_error_share))
+            share, setting = limits.segment_error_share, "gates.segment_error_share"
+            gates.append(_error(label, found, share, setting))
     return gates
 
 
@@ -172,28 +173,46 @@ def _slope(label: str, quality: Quality, limits: GateSettings) -> Gate:
     found, half = quality.slope or 0.0, 1.96 * (quality.slope_error or 0.0)
     if found < 1.0:
         rule = f"95 % interval reaching {limits.slope_low:g}"
-        return at_least(label, found, limits.slope_low - half, rule)
+        return at_least(label, found, limits.slope_low - half, rule, "gates.slope_low")
     rule = f"95 % interval reaching {limits.slope_high:g}"
-    return at_most(label, found, limits.slope_high + half, rule)
+    return at_most(label, found, limits.slope_high + half, rule, "gates.slope_high")
 
 
-def _error(label: str, quality: Quality, share: float) -> Gate:
+def _error(label: str, quality: Quality, share: float, setting: str) -> Gate:
     noise = quality.ece_noise or 0.0
     rate = max(quality.observed, 1e-12)
     rule = f"chance plus {share:.0%} of the observed rate"
     # Twice what chance gives on average is about its 99 % point over ten bins.
-    return at_most(label, (quality.ece or 0.0) / rate, share + 2.0 * noise / rate, rule)
+    top = share + 2.0 * noise / rate
+    return at_most(label, (quality.ece or 0.0) / rate, top, rule, setting)
+
+
+def _parity(name: str, gap: float, rule: str, limits: GateSettings) -> Gate:
+    return at_most(name, gap, limits.parity, rule, "gates.parity")
 
 
 def _technical(technical: Technical, limits: GateSettings) -> list[Gate]:
     same = technical.bundle_hash == technical.code_hash
     return [
-        at_most("onnx_parity", technical.parity, limits.parity, "largest gap in probability"),
+        _parity("onnx_parity", technical.parity, "largest gap in probability", limits),
+        _parity(
+            "onnx_parity.effects",
+            technical.effects_parity,
+            "largest gap in an arm's effect or its uncertainty",
+            limits,
+        ),
+        _parity(
+            "onnx_parity.attribution",
+            technical.attribution_parity,
+            "largest gap in a contribution, as a share of 1 + its size",
+            limits,
+        ),
         at_most(
             "scoring_latency",
             technical.latency_ratio,
             limits.latency_ratio,
             "times the bare onnxruntime calls",
+            "gates.latency_ratio",
         ),
         Gate(
             name="feature_contract",

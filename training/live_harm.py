@@ -18,10 +18,11 @@ from itertools import groupby
 import numpy as np
 
 from flyball.arm import NEUTRAL
+from flyball.gate_settings import GateSettings
 from ledger.acted_periods import ActedPeriod
 from training.dataset import Floats
 from training.off_policy.harm_watch import HarmWatch
-from training.policy_gates import DAYS_OF_CAP, PolicyRule
+from training.policy_gates import DAYS_OF_CAP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ def look_for_harm(
     alpha:
         Chance of ever raising a false alarm.
     """
-    cap = PolicyRule().churn_cap if churn_cap is None else churn_cap
+    cap = GateSettings().churn_cap if churn_cap is None else churn_cap
     return HarmLook(
         periods=len(periods),
         acted=sum(each.arm == each.proposed_arm for each in periods),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from flyball.gate_settings import GateSettings
 from training.clustered import clustered_error
 from training.dataset import Bools, Floats
 from training.gate import Gate, Verdict, not_applicable
@@ -16,28 +17,14 @@ from training.held_out import HeldOut
 from training.off_policy.comparison import Comparison, compare
 from training.off_policy.logged import LoggedBandit
 from training.off_policy.money import MoneyComparison, compare_money
-from training.off_policy.off_policy_gate import NAME, off_policy_gate
+from training.off_policy.off_policy_gate import NAME, VetoRule, off_policy_gate
 from training.off_policy.overlap import Refused
 from training.off_policy.value import ValueSettings
 from training.outcome_model import OUTCOMES
 
 EFFECTS, HARM = "effect_calibration", "churn_harm"
+CAP = "gates.churn_cap"
 DAYS_OF_CAP = 182
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyRule:
-    """Thresholds.
-
-    ``slope_low``/``slope_high``: range that the 95 % interval of observed on predicted effect must
-    meet; with a standard error above ``slope_error`` it cannot tell 1 from 0. ``churn_cap``: churn
-    that friction may cause in 26 weeks (probability).
-    """
-
-    slope_low: float = 0.3
-    slope_high: float = 3.0
-    slope_error: float = 0.5
-    churn_cap: float = 0.012
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,17 +41,17 @@ def silent_policy(reason: str) -> PolicyReport:
     return PolicyReport(gates=tuple(not_applicable(name, reason) for name in names), figures={})
 
 
-def policy_gates(held: HeldOut, rule: PolicyRule | None = None) -> PolicyReport:
+def policy_gates(held: HeldOut, settings: GateSettings | None = None) -> PolicyReport:
     """Hold the candidate's policy and effects against logged draws of unseen organisations."""
-    chosen = rule or PolicyRule()
-    value_gates, figures = _value(held)
-    gates = [*value_gates, *_harm(held, chosen)]
-    gates += [_effects(held, index, chosen) for index in range(len(OUTCOMES))]
+    limits = settings or GateSettings()
+    value_gates, figures = _value(held, limits)
+    gates = [*value_gates, *_harm(held, limits)]
+    gates += [_effects(held, index, limits) for index in range(len(OUTCOMES))]
     friction = float((held.policy @ _below(held)).mean())
     return PolicyReport(gates=tuple(gates), figures=figures | {"policy.friction_share": friction})
 
 
-def _value(held: HeldOut) -> tuple[list[Gate], dict[str, float]]:
+def _value(held: HeldOut, limits: GateSettings) -> tuple[list[Gate], dict[str, float]]:
     """Every tenant counting alike, and in money; winsorised ones gate, raw ones are told."""
     priced = held.priced
     names = (f"{NAME}.equal", f"{NAME}.money")
@@ -72,13 +59,15 @@ def _value(held: HeldOut) -> tuple[list[Gate], dict[str, float]]:
         return [not_applicable(name, "no tenant's revenue is known") for name in names], {}
     logged, policy, static = held.logged.take(priced), held.policy[priced], held.static[priced]
     earned, revenue = held.earned[priced], held.revenue[priced]
+    veto = VetoRule(tolerance=limits.value_tolerance)
     gates: list[Gate] = []
     figures: dict[str, float] = {}
     for name, reward, scale in zip(
         names, (earned / revenue, earned), (1.0, float(revenue.mean())), strict=True
     ):
         found = compare_money(logged.rewarded(reward, None), policy, static)
-        gates.append(off_policy_gate(replace(found.winsorised, scale=scale), name=name))
+        chosen = replace(found.winsorised, scale=scale)
+        gates.append(off_policy_gate(chosen, rule=veto, name=name))
         figures |= _told(name, found, scale)
     return gates, figures
 
@@ -98,14 +87,14 @@ def _told(name: str, found: MoneyComparison, scale: float) -> dict[str, float]:
     return figures
 
 
-def _harm(held: HeldOut, rule: PolicyRule) -> list[Gate]:
+def _harm(held: HeldOut, limits: GateSettings) -> list[Gate]:
     """Churn that the policy adds, overall and per segment."""
     codes, segments = held.rows.groups("segment")
     everybody = np.ones(len(held.rows), dtype=np.bool_)
     groups = [(HARM, everybody)]
     if len(segments) > 1:
         groups += [(f"{HARM}.{name or 'none'}", codes == at) for at, name in enumerate(segments)]
-    cap = rule.churn_cap * held.rows.period_days / DAYS_OF_CAP
+    cap = limits.churn_cap * held.rows.period_days / DAYS_OF_CAP
     # All segments together may raise one false alarm in twenty.
     settings = ValueSettings(level=1.0 - 0.05 / len(groups))
     # Only churn decides here: other outcomes do not make its interval any surer.
@@ -129,9 +118,9 @@ def _harm_of(
         return not_applicable(name, f"overlap is too small: {difference.reason}")
     rule = f"{difference.level:.1%} bound of added churn a period at most the cap"
     if difference.floor > cap:
-        return _gate(name, Verdict.FAILED, difference.floor, cap, f"lower {rule}")
+        return _gate(name, Verdict.FAILED, difference.floor, cap, f"lower {rule}", CAP)
     if difference.ceiling <= cap:
-        return _gate(name, Verdict.PASSED, difference.ceiling, cap, f"upper {rule}")
+        return _gate(name, Verdict.PASSED, difference.ceiling, cap, f"upper {rule}", CAP)
     return not_applicable(
         name,
         f"added churn lies between {difference.floor:+.2%} and {difference.ceiling:+.2%} a period: "
@@ -139,7 +128,7 @@ def _harm_of(
     )
 
 
-def _effects(held: HeldOut, index: int, rule: PolicyRule) -> Gate:
+def _effects(held: HeldOut, index: int, limits: GateSettings) -> Gate:
     """Slope of observed on predicted effect, from how arms fell within what was offered.
 
     The prediction is centred over the logged probabilities, so that a wrong risk model costs
@@ -157,27 +146,34 @@ def _effects(held: HeldOut, index: int, rule: PolicyRule) -> Gate:
     slope = float((moved * left).sum()) / power
     influence: Floats = moved * (left - slope * moved) / power
     error = clustered_error(influence, held.logged.cluster)
-    return _slope(name, slope, error, rule)
+    return _slope(name, slope, error, limits)
 
 
-def _slope(name: str, slope: float, error: float, rule: PolicyRule) -> Gate:
+def _slope(name: str, slope: float, error: float, limits: GateSettings) -> Gate:
     half = 1.96 * error
+    low, high = limits.effect_slope_low, limits.effect_slope_high
     words = "95 % interval of observed on predicted effect reaching"
-    if slope + half < rule.slope_low:
-        return _gate(
-            name, Verdict.FAILED, slope, rule.slope_low - half, f"{words} {rule.slope_low:g}"
-        )
-    if slope - half > rule.slope_high:
-        return _gate(
-            name, Verdict.FAILED, slope, rule.slope_high + half, f"{words} {rule.slope_high:g}"
-        )
-    if not error <= rule.slope_error:
+    below, above = "gates.effect_slope_low", "gates.effect_slope_high"
+    if slope + half < low:
+        return _gate(name, Verdict.FAILED, slope, low - half, f"{words} {low:g}", below)
+    if slope - half > high:
+        return _gate(name, Verdict.FAILED, slope, high + half, f"{words} {high:g}", above)
+    if not error <= limits.effect_slope_error:
         return not_applicable(name, f"the slope is {slope:.2g} ± {half:.2g}: too wide to say")
-    return _gate(name, Verdict.PASSED, slope, rule.slope_low - half, f"{words} {rule.slope_low:g}")
+    return _gate(name, Verdict.PASSED, slope, low - half, f"{words} {low:g}", below)
 
 
-def _gate(name: str, verdict: Verdict, figure: float, threshold: float, rule: str) -> Gate:
-    return Gate(name=name, verdict=verdict, figure=figure, threshold=threshold, rule=rule)
+def _gate(
+    name: str, verdict: Verdict, figure: float, threshold: float, rule: str, setting: str
+) -> Gate:
+    return Gate(
+        name=name,
+        verdict=verdict,
+        figure=figure,
+        threshold=threshold,
+        rule=rule,
+        setting=setting,
+    )
 
 
 def _below(held: HeldOut) -> Floats:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from flyball.errors import BundleError, NotFound
+from flyball.gate_settings import GateSettings
 from flyball.home import Home
 from flyball.instant import format_instant
 from models.bundle import open_bundle, write_bundle
@@ -21,7 +22,6 @@ from training.dataset import Dataset
 from training.effects import ArmEffects, EffectEstimator
 from training.evaluation import Report
 from training.gate import GateTable
-from training.gates import GateSettings
 from training.registry import CHAMPION, RegisteredVersion, Registry
 from training.risk import RiskModel
 from training.run_log import EXAMPLE_ROWS, RunRecord, log_run

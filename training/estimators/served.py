@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from training.dataset import Dataset, Floats, Ints
+from training.dataset import Dataset, Floats, Ints, Single
 from training.effects import ArmEffects, no_effects
 from training.estimators.design import BOUND, DEVIATIONS
 from training.estimators.dose_effects import BLOCK_TRUST, DoseEffects
@@ -14,6 +14,7 @@ from training.estimators.dose_learner import DoseLearner
 from training.estimators.estimator import TRUST_POOLED
 from training.estimators.table import PLAN_FEATURE, EffectTable, Subjects, table_of
 from training.export.dose_effects import DoseModel, Lookup, dose_effects_graph
+from training.export.effects import QUIET_DOSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,25 @@ class DoseEstimator:
             summary=fitted.summary,
             evidence=fitted.evidence,
             graph=lambda width: dose_effects_graph(model, width),
+            reference=lambda x, segment, dose: _reference(fitted, x, segment, dose),
         )
+
+
+def _reference(
+    fitted: DoseEffects, x: Single, segment: Ints, dose: Single
+) -> tuple[Floats, Floats, Ints]:
+    """What the graph must give: the estimator's own effects, by the bundle's rules on inputs."""
+    frame, plan = fitted.table, np.full(len(x), -1, dtype=np.int64)
+    if PLAN_FEATURE in frame.features and frame.plan_levels is not None:
+        rank = x[:, frame.features.index(PLAN_FEATURE)]
+        for code, level in enumerate(frame.plan_levels):
+            plan[rank == np.float32(level)] = code
+    known = (segment >= 0) & (segment < len(frame.segments))
+    wide = dose.astype(np.float64)
+    subjects = Subjects(x=x, segment=np.where(known, segment, -1), plan=plan, dose=wide)
+    found = fitted.effects(subjects)
+    quiet = np.asarray((np.abs(dose) < np.float32(QUIET_DOSE)).all(axis=1))[:, None, None]
+    return np.where(quiet, 0.0, found.mean), np.where(quiet, 0.0, found.sd), found.trust
 
 
 def dose_model(fitted: DoseEffects) -> DoseModel:

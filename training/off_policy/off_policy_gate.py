@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from training.gate import Gate, Verdict, not_applicable
 from training.off_policy.comparison import Comparison
@@ -64,7 +64,8 @@ def _verdict(difference: Estimate, static: float, rule: VetoRule, name: str) -> 
         return _gate(name, Verdict.FAILED, ceiling, 0.0, why)
     if floor >= -rule.tolerance:
         why = f"{level} lower bound of the difference, as a share of static"
-        return _gate(name, Verdict.PASSED, floor, -rule.tolerance, why)
+        passed = _gate(name, Verdict.PASSED, floor, -rule.tolerance, why)
+        return replace(passed, setting="gates.value_tolerance")
     said = f"the difference lies between {floor:+.2%} and {ceiling:+.2%} of static: too wide to say"
     return not_applicable(name, said)
 

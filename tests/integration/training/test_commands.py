@@ -11,10 +11,10 @@ import pytest
 import commands.training_data
 import training.run
 from commands.main import run
+from flyball.gate_settings import GateSettings
 from flyball.home import Home
 from training.contract import Contract
 from training.dataset import Dataset
-from training.gates import GateSettings
 from training.run import TrainingResult, train
 
 pytestmark = pytest.mark.train

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from flyball.errors import BundleOutdated, NotFound, Refused, SignatureInvalid
+from flyball.gate_settings import GateSettings
 from flyball.home import Home
 from models.current import open_current, read_current
 from models.signature import create_keypair, load_public_key
 from training.contract import Contract
 from training.dataset import Dataset
-from training.gates import GateSettings
 from training.publisher import publish_champion, watch
 from training.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from training.run import TrainingResult, train

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from flyball.errors import InvalidInput
+from flyball.gate_settings import GateSettings
 from flyball.guardrail_settings import GuardrailSettings
 from flyball.spike import SpikeSettings
 from serving.settings import (
@@ -33,6 +34,7 @@ def test_every_table_is_read(tmp_path: Path) -> None:
         '[policy]\nname = "constant"\narm = 85\n'
         '[decisions]\narms = [85, 100]\nclock = "events"\nperiod_days = 14\n'
         "[server]\nport = 0\n"
+        "[gates]\nlatency_ratio = 4\n"
         "[guardrails]\nspike_rule = false\n[guardrails.spike]\nhour_ratio = 5\n"
     )
     settings = load_settings(path)
@@ -41,6 +43,7 @@ def test_every_table_is_read(tmp_path: Path) -> None:
     assert settings.decisions.grid.arms == (85, 100)
     assert settings.decisions.clock is ClockKind.EVENTS
     assert settings.server.port == 0
+    assert settings.gates.latency_ratio == 4.0
     assert settings.guardrails.spike_rule is False
     assert settings.guardrails.spike.hour_ratio == 5.0
 
@@ -63,6 +66,12 @@ def test_every_table_is_read(tmp_path: Path) -> None:
         ({"decisions": {"clock": "sundial"}}, "decisions.clock", ""),
         ({"decisions": {"period_days": 0}}, "decisions.period_days", ""),
         ({"policy": {"name": 3}}, "policy.name", ""),
+        ({"gates": {"parrity": 1}}, "gates.parrity", "gates.parity"),
+        ({"gates": {"parity": "tiny"}}, "gates.parity", "a number"),
+        ({"gates": {"churn_cap": 1.2}}, "gates.churn_cap", "0..1"),
+        ({"gates": {"min_events": 2.5}}, "gates.min_events", "a whole number"),
+        ({"gates": {"latency_ratio": float("nan")}}, "gates.latency_ratio", ""),
+        ({"gates": {"slope_low": 2.0}}, "gates.slope_low", "gates.slope_high"),
     ],
 )
 def test_a_wrong_setting_is_named(entry: dict[str, object], field: str, hint: str) -> None:
@@ -81,7 +90,7 @@ def test_a_damaged_file_says_so(raw: bytes, tmp_path: Path) -> None:
 
 
 def test_every_setting_is_documented_and_nothing_else_is() -> None:
-    tables = {"decisions": DecisionSettings, "server": ServerSettings}
+    tables = {"decisions": DecisionSettings, "server": ServerSettings, "gates": GateSettings}
     expected = {"policy.name"}
     for table, kind in tables.items():
         expected |= {f"{table}.{item.name}" for item in fields(kind)}

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from flyball.gate_settings import GateSettings
 from training.evaluation import Judged, Report, quality
 from training.gate import GateTable, Verdict, above, at_least, at_most
-from training.gates import GateSettings, Technical, run_gates
+from training.gates import Technical, run_gates
 from training.outcome_model import OUTCOMES, sigmoid
 
 RNG = np.random.default_rng(8)
@@ -19,7 +20,14 @@ LOG_ODDS = RNG.normal(-3.5, 1.0, ROWS)
 TRUE = sigmoid(LOG_ODDS)
 HAPPENED = RNG.random(ROWS) < TRUE
 KINDS = dict.fromkeys(OUTCOMES, "logistic")
-FINE = Technical(parity=1e-8, latency_ratio=1.1, bundle_hash="a" * 16, code_hash="a" * 16)
+FINE = Technical(
+    parity=1e-8,
+    effects_parity=0.0,
+    attribution_parity=0.0,
+    latency_ratio=1.1,
+    bundle_hash="a" * 16,
+    code_hash="a" * 16,
+)
 
 
 def judged(probability: np.ndarray = TRUE, happened: np.ndarray = HAPPENED) -> list[Judged]:
@@ -139,7 +147,7 @@ def test_an_outcome_without_a_model_is_not_held_against_the_base_rate() -> None:
 def test_a_refusal_says_which_gate_what_it_found_and_what_it_wanted() -> None:
     gates = table(technical=replace(FINE, parity=0.25))
     assert gates.failed[0].sentence() == (
-        "onnx_parity failed: 0.25, wanted largest gap in probability (1e-05)"
+        "onnx_parity failed: 0.25, wanted largest gap in probability (1e-05, set by gates.parity)"
     )
 
 

@@ -1,8 +1,9 @@
 """The ledger's tables, as numbered migrations. Released steps are never edited, only added to.
 
-Every record is appended: what was true, and what was known, stays readable as of any time. Two
-kinds of rows change in place and nothing else: ``alias`` (who a name belongs to now) and a token's
-``revoked_us``. Triggers make the history tables refuse updates and deletes.
+Every record is appended: what was true, and what was known, stays readable as of any time. Three
+kinds of rows change in place and nothing else: ``alias`` (who a name belongs to now), a token's
+``revoked_us``, and what became of a webhook message, which goes once it is old. Triggers make the
+history tables refuse updates and deletes.
 """
 
 from __future__ import annotations
@@ -116,21 +117,69 @@ CREATE TABLE audit (
 CREATE INDEX audit_target ON audit (target, seq);
 """
 
-#: Tables whose rows are never changed or removed.
-APPEND_ONLY = (
+#: Tables of step 1 whose rows are never changed or removed.
+_KEPT_1 = (
     "plan", "account", "subscription", "intervention", "ticket", "incident", "decision",
     "decision_change", "decision_run", "override", "override_end", "experiment",
     "experiment_stop", "setting", "kill_event", "audit",
 )  # fmt: skip
 
-_GUARDS = "".join(
-    f"CREATE TRIGGER {table}_no_{verb} BEFORE {verb.upper()} ON {table} "
-    f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END;\n"
-    for table in APPEND_ONLY
-    for verb in ("update", "delete")
-)
+#: What people must be told, messages waiting for their webhook, and what a challenger would do.
+_STEP_2 = """
+CREATE TABLE notice (
+  seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, severity TEXT NOT NULL, subject TEXT NOT NULL,
+  message TEXT NOT NULL, author TEXT NOT NULL, at_us INTEGER NOT NULL
+);
+CREATE TABLE notice_end (
+  seq INTEGER PRIMARY KEY, notice_seq INTEGER NOT NULL UNIQUE, ended_us INTEGER NOT NULL,
+  author TEXT NOT NULL, reason TEXT NOT NULL
+);
+CREATE TABLE webhook_message (
+  seq INTEGER PRIMARY KEY, message_id TEXT NOT NULL UNIQUE, type TEXT NOT NULL,
+  body TEXT NOT NULL, created_us INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
+  due_us INTEGER NOT NULL, delivered_us INTEGER, given_up_us INTEGER,
+  last_error TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX webhook_message_due ON webhook_message (due_us)
+  WHERE delivered_us IS NULL AND given_up_us IS NULL;
+
+CREATE TABLE shadow_decision (
+  seq INTEGER PRIMARY KEY, decision_id TEXT NOT NULL, tenant_id TEXT NOT NULL,
+  organisation TEXT NOT NULL, segment TEXT NOT NULL, at_us INTEGER NOT NULL,
+  period_start_us INTEGER NOT NULL, period_days INTEGER NOT NULL, policy TEXT NOT NULL,
+  policy_version TEXT NOT NULL, champion_version TEXT NOT NULL, challenger_version TEXT NOT NULL,
+  served_arm INTEGER NOT NULL, champion_arm INTEGER NOT NULL, challenger_arm INTEGER NOT NULL,
+  champion TEXT NOT NULL, challenger TEXT NOT NULL, champion_reason TEXT NOT NULL,
+  challenger_reason TEXT NOT NULL,
+  UNIQUE (decision_id, champion_version, challenger_version)
+);
+CREATE INDEX shadow_decision_of ON shadow_decision (challenger_version, period_start_us);
+CREATE TABLE shadow_run (
+  seq INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, champion_version TEXT NOT NULL,
+  challenger_version TEXT NOT NULL, tenants INTEGER NOT NULL, duration_ms REAL NOT NULL,
+  scoring_ms REAL NOT NULL
+);
+"""
+_KEPT_2 = ("notice", "notice_end", "shadow_decision", "shadow_run")
+
+#: Tables whose rows are never changed or removed.
+APPEND_ONLY = (*_KEPT_1, *_KEPT_2)
+
+
+def _guarded(tables: tuple[str, ...]) -> str:
+    """Triggers that refuse updates and deletes."""
+    return "".join(
+        f"CREATE TRIGGER {table}_no_{verb} BEFORE {verb.upper()} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END;\n"
+        for table in tables
+        for verb in ("update", "delete")
+    )
+
 
 #: Step n brings a ledger from ``user_version`` n-1 to n.
-MIGRATIONS: tuple[str, ...] = (_STEP_1 + _GUARDS,)
+MIGRATIONS: tuple[str, ...] = (
+    _STEP_1 + _guarded(_KEPT_1),
+    _STEP_2 + _guarded(_KEPT_2),
+)
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -15,10 +15,13 @@ from ledger.sqlite_connection import BUSY_TIMEOUT_MS, SqliteFile
 from ledger.sqlite_decisions import SqliteDecisions
 from ledger.sqlite_experiments import SqliteExperiments
 from ledger.sqlite_kills import SqliteKills
+from ledger.sqlite_notices import SqliteNotices
+from ledger.sqlite_outbox import SqliteOutbox
 from ledger.sqlite_overrides import SqliteOverrides
 from ledger.sqlite_plans import SqlitePlans
 from ledger.sqlite_service import SqliteService
 from ledger.sqlite_settings import SqliteSettings
+from ledger.sqlite_shadow import SqliteShadow
 from ledger.sqlite_tokens import SqliteTokens
 
 
@@ -32,8 +35,14 @@ class SqliteLedger(
     SqliteExperiments,
     SqliteSettings,
     SqliteTokens,
+    SqliteUsers,
+    SqliteSessions,
+    SqliteViews,
     SqliteKills,
     SqliteAudit,
+    SqliteNotices,
+    SqliteOutbox,
+    SqliteShadow,
     SqliteChanges,
 ):
     """Every part of :class:`ledger.store.Ledger` over one file.

@@ -19,6 +19,9 @@ from flyball.tenant import Account
 from ledger.changes import Changes, Cursor
 from ledger.decision_change import DecisionChange, DecisionRun
 from ledger.kill import KillLog
+from ledger.notice import Notice, NoticeKind
+from ledger.notice import Severity as NoticeSeverity
+from ledger.outbox import Message, OutboxCounts
 from ledger.people import AuditEntry, ExperimentRun, Role, SettingVersion, Token
 from ledger.records import (
     ImportReport,
@@ -29,6 +32,8 @@ from ledger.records import (
     Subscription,
     Ticket,
 )
+from ledger.shadow import MaturedShadow, ShadowCost, ShadowDecision, ShadowRun
+from ledger.users import SavedView, Sees, Session, User, UserRole
 
 Tenants = Collection[str] | None
 
@@ -169,6 +174,69 @@ class TokenStore(Protocol):
     ) -> Token: ...
 
 
+class UserStore(Protocol):
+    """People who sign in to the console."""
+
+    def add_user(
+        self,
+        login: str,
+        *,
+        role: UserRole,
+        sees: Iterable[Sees],
+        author: str,
+        now_us: int,
+        name: str = "",
+        email: str = "",
+        password: str = "",
+        subject: str | None = None,
+    ) -> User: ...
+    def users(self) -> list[User]: ...
+    def user(self, user_id: str) -> User | None: ...
+    def user_named(self, login: str) -> User | None: ...
+    def user_of_subject(self, subject: str) -> User | None: ...
+    def change_user(
+        self,
+        user_id: str,
+        *,
+        author: str,
+        now_us: int,
+        name: str | None = None,
+        email: str | None = None,
+        role: UserRole | None = None,
+        sees: Iterable[Sees] | None = None,
+        enabled: bool | None = None,
+        subject: str | None = None,
+        reason: str = "",
+    ) -> User: ...
+    def set_password(self, user_id: str, password: str, *, author: str, now_us: int) -> None: ...
+    def rehash_password(self, user_id: str, password: str) -> None: ...
+
+
+class SessionStore(Protocol):
+    """Signed-in browsers, and failed tries to sign in."""
+
+    def open_session(
+        self, user_id: str, *, login: str, now_us: int, expires_us: int
+    ) -> tuple[str, Session]: ...
+    def session(self, text: str, *, now_us: int, idle_us: int) -> Session | None: ...
+    def end_session(self, text: str) -> None: ...
+    def note_failed_sign_in(
+        self, *, login: str, address: str, now_us: int, keep_us: int
+    ) -> None: ...
+    def failed_sign_ins(self, *, login: str, address: str, since_us: int) -> tuple[int, int]: ...
+    def forget_failed_sign_ins(self, login: str) -> None: ...
+
+
+class ViewStore(Protocol):
+    """Saved views of lists."""
+
+    def save_view(
+        self, user_id: str, name: str, query: str, *, shared: bool, now_us: int
+    ) -> SavedView: ...
+    def views_for(self, user_id: str) -> list[SavedView]: ...
+    def delete_view(self, user_id: str, view_id: str) -> bool: ...
+
+
 class AuditStore(Protocol):
     """Who did what."""
 
@@ -184,6 +252,47 @@ class AuditStore(Protocol):
         before: str = "",
         after: str = "",
     ) -> None: ...
+
+
+class NoticeStore(Protocol):
+    """What people must be told."""
+
+    def raise_notice(
+        self,
+        kind: NoticeKind,
+        severity: NoticeSeverity,
+        *,
+        subject: str,
+        message: str,
+        author: str,
+        now_us: int,
+    ) -> Notice: ...
+    def end_notice(self, notice_id: int, *, author: str, reason: str, now_us: int) -> Notice: ...
+    def notices(self, *, open_only: bool = True, limit: int = 100) -> list[Notice]: ...
+
+
+class OutboxStore(Protocol):
+    """Messages that wait for their webhook."""
+
+    def enqueue(self, messages: Iterable[Message], *, now_us: int, most: int = ...) -> int: ...
+    def due_messages(self, now_us: int, *, limit: int = 100) -> list[Message]: ...
+    def mark_delivered(self, message_ids: Collection[str], *, now_us: int) -> None: ...
+    def mark_failed(
+        self, message_id: str, *, error: str, now_us: int, retry_us: int | None
+    ) -> None: ...
+    def forget_messages(self, before_us: int) -> None: ...
+    def outbox_counts(self) -> OutboxCounts: ...
+
+
+class ShadowStore(Protocol):
+    """What a challenger would do."""
+
+    def append_shadow(self, decisions: Iterable[ShadowDecision], run: ShadowRun) -> int: ...
+    def shadow_decisions(
+        self, challenger_version: str, *, now_us: int, since_us: int = 0
+    ) -> list[MaturedShadow]: ...
+    def shadow_cost(self, challenger_version: str, *, since_us: int = 0) -> ShadowCost: ...
+    def shadow_challengers(self) -> list[str]: ...
 
 
 class ChangeFeed(Protocol):
@@ -202,8 +311,14 @@ class Ledger(
     ExperimentStore,
     SettingStore,
     TokenStore,
+    UserStore,
+    SessionStore,
+    ViewStore,
     KillLog,
     AuditStore,
+    NoticeStore,
+    OutboxStore,
+    ShadowStore,
     ChangeFeed,
     Protocol,
 ):

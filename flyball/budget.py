@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from flyball.arm import NEUTRAL
 from flyball.decision import Decision
 from flyball.guardrail_settings import GuardrailSettings
+from flyball.harm import HarmBudget
 from flyball.outlook import Outlook
 from flyball.reason import Reason
 
@@ -39,7 +40,7 @@ def extra_requests(outlook: Outlook, arm: int) -> float:
 
 
 class Budgets:
-    """One period's overdraft budget and friction shares.
+    """One period's overdraft budget, friction shares and harm budget.
 
     A tenant reserves the worst of what it is offered, before its draw, so the bounds hold whatever
     is drawn, in whatever order tenants come. Which tenants get a scarce place does depend on the
@@ -54,9 +55,13 @@ class Budgets:
     total_demand:
         Expected demand of all tenants in the period, in requests; None leaves the bound on the
         share of demand out.
+    tightened, period_days:
+        See :class:`flyball.harm.HarmBudget`.
     """
 
-    __slots__ = ("_cost_left", "_held", "_places_left", "_requests_left", "_tenant_requests")
+    __slots__ = (
+        "_cost_left", "_held", "_places_left", "_requests_left", "_tenant_requests", "harm",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -64,7 +69,10 @@ class Budgets:
         *,
         segment_sizes: Mapping[str, int],
         total_demand: float | None = None,
+        tightened: Collection[str] = (),
+        period_days: int = 7,
     ) -> None:
+        self.harm = HarmBudget(settings, tightened=tightened, period_days=period_days)
         # Tenants counted already, so that holding a decision again changes nothing.
         self._held: set[str] = set()
         self._places_left = {
@@ -139,6 +147,12 @@ class Budgets:
             self._held.add(tenant_id)
         return Reserved(kept, worst, refusals)
 
+    def release_friction(self, tenant_id: str, segment: str, *, requests: float) -> None:
+        """Give a reserved place back: nothing below 100 is offered to the tenant after all."""
+        self._places_left[segment] = self._places_left.get(segment, 0) + 1
+        if requests <= 0.0:
+            self._held.discard(tenant_id)
+
     def charge(
         self,
         tenant_id: str,
@@ -177,6 +191,8 @@ class Budgets:
         requests = decision.overdraft_requests
         if requests <= 0.0 and outlook is not None:
             requests = max(extra_requests(outlook, arm) for arm in at_risk)
+        if outlook is not None:
+            self.harm.take(decision.tenant_id, outlook, decision.offered)
         self._spend(requests, unit_cost_minor)
         if friction or requests > 0.0:
             self._held.add(decision.tenant_id)

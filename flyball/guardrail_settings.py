@@ -42,6 +42,9 @@ class GuardrailSettings:
         Expected extra requests of all tenants in one period, and what they cost. None: no bound.
     overdraft_total_share:
         Expected extra requests of all tenants as a share of their expected demand. None: no bound.
+    harm_budget, harm_window_weeks:
+        Largest churn that friction may be predicted to cause within the window, as a share of the
+        tenants that came under friction in it (0..1). None: no bound.
     spike:
         When demand counts as a spike.
     """
@@ -67,6 +70,8 @@ class GuardrailSettings:
     overdraft_total_requests: float | None = None
     overdraft_total_minor: float | None = None
     overdraft_total_share: float | None = 0.10
+    harm_budget: float | None = 0.012
+    harm_window_weeks: int = 26
     spike: SpikeSettings = field(default_factory=SpikeSettings)
 
     def __post_init__(self) -> None:
@@ -76,6 +81,9 @@ class GuardrailSettings:
         _within("feature_max_age_hours", self.feature_max_age_hours, 1, 24 * 366)
         _within("overdraft_window_periods", self.overdraft_window_periods, 1, 520)
         _within("friction_share", self.friction_share, 0.0, 1.0)
+        _within("harm_window_weeks", self.harm_window_weeks, 1, 520)
+        if self.harm_budget is not None:
+            _within("harm_budget", self.harm_budget, 0.0, 1.0)
         for segment, share in self.friction_share_by_segment.items():
             _within(f"friction_share_by_segment.{segment}", share, 0.0, 1.0)
         for name in (

@@ -47,6 +47,7 @@ class Reason(StrEnum):
     FRICTION_SHARE_REACHED = "friction_share_reached"
     OVERDRAFT_BUDGET_SPENT = "overdraft_budget_spent"
     TENANT_OVERDRAFT_SPENT = "tenant_overdraft_spent"
+    HARM_BUDGET_SPENT = "harm_budget_spent"
     POLICY_OUT_OF_BOUNDS = "policy_out_of_bounds"
     # A person's move.
     OVERRIDE_FORCE = "override_force"
@@ -163,6 +164,10 @@ WORDS: dict[Reason, Words] = {
     ),
     Reason.TENANT_OVERDRAFT_SPENT: Words(
         "The tenant has used up its own budget for extra requests.", _UNCHANGED
+    ),
+    Reason.HARM_BUDGET_SPENT: Words(
+        "Friction here would take the predicted churn that friction causes above its budget.",
+        _UNCHANGED,
     ),
     Reason.POLICY_OUT_OF_BOUNDS: Words(
         "The policy proposed a multiplier that was not offered; the plan's limit is kept.",

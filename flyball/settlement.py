@@ -44,8 +44,10 @@ def settle(this: Round, case: Case, prepared: Preparation, budgets: Budgets) -> 
 def _by_policy(this: Round, case: Case, prepared: Preparation, budgets: Budgets) -> Settlement:
     """No experiment: the policy's choice, with nothing drawn."""
     reserved = _reserve(case, _with_neutral(prepared.chosen.arm), budgets)
+    reserved = _within_harm(this, case, prepared, reserved, 0.0, budgets)
     choice, reasons = _affordable(this, case, prepared, reserved)
     propensities = {arm: float(arm == choice) for arm in _with_neutral(choice)}
+    budgets.harm.take(case.state.tenant_id, case.outlook, propensities)
     return Settlement(
         Assignment.POLICY,
         choice,
@@ -64,6 +66,7 @@ def _by_draw(
     # With epsilon 0 only the choice can be drawn: nothing else needs a place.
     at_risk = permitted if epsilon > 0.0 else _with_neutral(prepared.chosen.arm)
     reserved = _reserve(case, at_risk, budgets)
+    reserved = _within_harm(this, case, prepared, reserved, epsilon, budgets)
     choice, reasons = _affordable(this, case, prepared, reserved)
     drawn = draw(
         case.state.unit,
@@ -74,6 +77,7 @@ def _by_draw(
         choice=choice,
         epsilon=epsilon,
     )
+    budgets.harm.take(case.state.tenant_id, case.outlook, drawn.propensities)
     if drawn.arm != choice:
         reasons = (Reason.EXPLORED, *reasons)
     propensity = drawn.propensities[drawn.arm]
@@ -127,6 +131,7 @@ def _by_person(
         requests=requests,
         unit_cost_minor=case.unit_cost_minor,
     )
+    budgets.harm.take(state.tenant_id, case.outlook, {arm: 1.0})
     settled = _certain(Assignment.OVERRIDE, arm, policy_choice, reasons)
     return settled._replace(overdraft_requests=requests)
 
@@ -158,6 +163,32 @@ def _reserve(case: Case, arms: tuple[int, ...], budgets: Budgets) -> Reserved:
         requests=requests,
         unit_cost_minor=case.unit_cost_minor,
     )
+
+
+def _within_harm(
+    this: Round,
+    case: Case,
+    prepared: Preparation,
+    reserved: Reserved,
+    epsilon: float,
+    budgets: Budgets,
+) -> Reserved:
+    """What was reserved without the tightest arms that the harm budget has no room for."""
+    state, kept = case.state, reserved.arms
+    while kept[0] < NEUTRAL:
+        choice = prepared.chosen.arm
+        if choice not in kept:
+            choice = propose(this, case, kept, prepared.previous_arm).arm
+        chances = propensities_of(kept, choice, epsilon)
+        if budgets.harm.fits(state.tenant_id, case.outlook, chances):
+            break
+        kept = kept[1:]
+    if kept == reserved.arms:
+        return reserved
+    if kept[0] >= NEUTRAL:
+        budgets.release_friction(state.tenant_id, state.segment, requests=reserved.requests)
+    refusals = (*reserved.refusals, Reason.HARM_BUDGET_SPENT)
+    return Reserved(kept, reserved.requests, refusals)
 
 
 def _affordable(

@@ -139,13 +139,23 @@ def _state(facts: Facts, account: Account, *, spike: bool, features_us: int | No
 
 
 def budgets_for(
-    guardrails: GuardrailSettings, facts: Facts, demand: Mapping[str, float]
+    guardrails: GuardrailSettings,
+    facts: Facts,
+    demand: Mapping[str, float],
+    *,
+    period_days: int = 7,
 ) -> Budgets:
     """The period's budgets over all tenants of ``facts``; ``demand`` is expected per period."""
     sizes: dict[str, int] = {}
     for account in facts.accounts.values():
         sizes[account.segment] = sizes.get(account.segment, 0) + 1
-    return Budgets(guardrails, segment_sizes=sizes, total_demand=sum(demand.values()))
+    return Budgets(
+        guardrails,
+        segment_sizes=sizes,
+        total_demand=sum(demand.values()),
+        tightened=facts.tightened,
+        period_days=period_days,
+    )
 
 
 def _numbers(table: pa.Table, name: str) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from features.catalogue import feature_hash
 from flyball.budget import Budgets
+from flyball.case import Case
 from flyball.deciding import decide_all
 from flyball.decision import Decision, Mode, decision_id
 from flyball.errors import Refused
@@ -42,7 +43,8 @@ class Pass:
 
     ``decisions`` come in order of tenant; ``previous`` holds what was in force before. ``budgets``
     is what is left of the period's; ``demand`` expected requests per tenant and period. ``table``
-    holds the features and ``outlooks`` what the models made of them, row by row.
+    holds the features, ``outlooks`` what the models made of them and ``cases`` what was decided
+    about, row by row.
     """
 
     round: Round
@@ -53,6 +55,7 @@ class Pass:
     demand: Mapping[str, float]
     table: pa.Table
     outlooks: Sequence[Outlook]
+    cases: Sequence[Case]
     duration_ms: float
 
 
@@ -164,6 +167,8 @@ def decide_with(
         mode=this.mode,
         period_days=this.period_days,
         overdraft_window_periods=this.guardrails.overdraft_window_periods,
+        # Only who makes the budgets asks who was tightened.
+        harm_window_weeks=0 if budgets is not None else this.guardrails.harm_window_weeks,
         tenants=tenants,
         previous=_replayed(ledger, this) if this.mode is Mode.REPLAY else None,
     )
@@ -171,7 +176,7 @@ def decide_with(
     usage = usage_of(table, spike=this.guardrails.spike, period_days=this.period_days)
     demand = dict(zip(usage.tenants, usage.demand_per_period, strict=True))
     if budgets is None:
-        budgets = budgets_for(this.guardrails, facts, demand)
+        budgets = budgets_for(this.guardrails, facts, demand, period_days=this.period_days)
     outlooks = outlooks_of(table, usage, this.grid.arms, scorer)
     if features_us is None:
         features_us = newest_arrival_us(connection, as_of_hour)
@@ -186,6 +191,7 @@ def decide_with(
         demand=demand,
         table=table,
         outlooks=outlooks,
+        cases=cases,
         duration_ms=(time.perf_counter() - began) * 1_000.0,
     )
 

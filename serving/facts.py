@@ -22,6 +22,7 @@ class Facts:
 
     ``accounts`` leaves out tenants that have churned. ``previous`` holds each tenant's latest
     decision of the mode; the others hold tenants only where there is something to say.
+    ``tightened`` came under friction within the harm budget's window, before this period.
     """
 
     as_of_us: int
@@ -34,6 +35,7 @@ class Facts:
     previous: Mapping[str, Decision]
     upgraded_us: Mapping[str, int]
     overdraft_periods: Mapping[str, int]
+    tightened: frozenset[str] = frozenset()
 
     def limits(self, account: Account) -> tuple[Limit, ...]:
         """Limits in force, the primary meter's first; empty where the plan is not known."""
@@ -61,6 +63,7 @@ def read_facts(
     mode: Mode,
     period_days: int,
     overdraft_window_periods: int,
+    harm_window_weeks: int = 0,
     tenants: Collection[str] | None = None,
     previous: Mapping[str, Decision] | None = None,
 ) -> Facts:
@@ -74,6 +77,8 @@ def read_facts(
         Subscriptions and decisions count before it, as they do for features.
     overdraft_window_periods:
         Over how many periods, the coming one included, overdraft is counted.
+    harm_window_weeks:
+        Over how many weeks friction is looked for; 0: not at all.
     previous:
         Each tenant's latest decision; None reads the ledger's of ``mode``.
     """
@@ -105,6 +110,7 @@ def read_facts(
         previous=previous,
         upgraded_us=upgraded,
         overdraft_periods=_overdraft(connection, started_us - window_us, started_us),
+        tightened=_tightened(connection, started_us - harm_window_weeks * 7 * DAY_US, started_us),
     )
 
 
@@ -137,3 +143,14 @@ def _overdraft(connection: Any, from_us: int, to_us: int) -> dict[str, int]:
         " GROUP BY tenant_id"
     ).fetchall()
     return dict(rows)
+
+
+def _tightened(connection: Any, from_us: int, to_us: int) -> frozenset[str]:
+    """Tenants that were assigned less than their base limit in any period."""
+    if from_us >= to_us:
+        return frozenset()
+    rows = connection.execute(
+        "SELECT DISTINCT tenant_id FROM decision WHERE arm < 100"
+        f" AND start_hour >= {from_us // HOUR_US} AND start_hour < {to_us // HOUR_US}"
+    ).fetchall()
+    return frozenset(tenant for (tenant,) in rows)

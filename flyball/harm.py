@@ -1,0 +1,96 @@
+"""The harm budget: how much churn friction may be predicted to cause.
+
+Harm is measured as people would complain about it: tenants that left because they were tightened,
+as a share of all tenants that were tightened, over half a year. So every tenant that has come under
+friction within the window brings an equal part of the budget to each of the window's periods, and
+what friction is predicted to cause in a period must fit into the sum of those parts:
+
+    Σ p(arm) · max(0, Δp_churn(arm))  ≤  budget · period / window · tenants tightened in the window
+
+Summed over the window's periods, predicted harm is then at most ``budget`` per tenant ever
+tightened. Expectation is over the draw, exploration included.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+
+from flyball.arm import NEUTRAL
+from flyball.guardrail_settings import GuardrailSettings
+from flyball.outlook import Outlook, is_felt
+
+_DAYS_PER_WEEK = 7
+#: Slack for sums of many small probabilities, relative.
+_SLACK = 1e-9
+
+
+def harm_of(outlook: Outlook, arm: int) -> float:
+    """Churn that ``arm`` is predicted to add in one period (0..1); 0 at 100 and above.
+
+    0 also where nothing is known of the arm's effect: what is not predicted cannot be budgeted, and
+    is bounded by friction shares and by the watch over live harm.
+    """
+    effect = outlook.effects.get(arm)
+    if arm >= NEUTRAL or effect is None or effect.churn is None or not is_felt(effect):
+        return 0.0
+    mean = effect.churn.mean
+    # What cannot be predicted takes all there is.
+    return 1.0 if math.isnan(mean) else min(max(0.0, mean), 1.0)
+
+
+def expected_harm(outlook: Outlook, chances: Mapping[int, float]) -> float:
+    """Churn that a draw with ``chances`` (arm to probability) is predicted to add, 0..1."""
+    return sum(chance * harm_of(outlook, arm) for arm, chance in chances.items() if chance > 0.0)
+
+
+class HarmBudget:
+    """One period's part of the budget; what fits is taken, tenant by tenant.
+
+    Parameters
+    ----------
+    settings:
+        The bound and its window.
+    tightened:
+        Tenants that came under friction within the window, before this period.
+    period_days:
+        Length of the period.
+    """
+
+    __slots__ = ("_left", "_part", "_tightened")
+
+    def __init__(
+        self,
+        settings: GuardrailSettings,
+        *,
+        tightened: Collection[str] = (),
+        period_days: int = 7,
+    ) -> None:
+        budget = settings.harm_budget
+        window = settings.harm_window_weeks * _DAYS_PER_WEEK
+        self._part = None if budget is None else budget * min(1.0, period_days / window)
+        self._tightened = frozenset(tightened)
+        self._left = (self._part or 0.0) * len(self._tightened)
+
+    @property
+    def left(self) -> float | None:
+        """Predicted churn, in tenants, that is not taken yet; None without a bound."""
+        return None if self._part is None else self._left
+
+    def fits(self, tenant_id: str, outlook: Outlook, chances: Mapping[int, float]) -> bool:
+        """Whether a draw with ``chances`` stays within the budget."""
+        if self._part is None:
+            return True
+        harm = expected_harm(outlook, chances)
+        return harm <= (self._left + self._brought(tenant_id, chances)) * (1.0 + _SLACK)
+
+    def take(self, tenant_id: str, outlook: Outlook, chances: Mapping[int, float]) -> None:
+        """Count a draw with ``chances``, even beyond the bound."""
+        if self._part is not None:
+            self._left += self._brought(tenant_id, chances) - expected_harm(outlook, chances)
+
+    def _brought(self, tenant_id: str, chances: Mapping[int, float]) -> float:
+        """What the tenant adds to the budget by coming under friction for the first time."""
+        if self._part is None or tenant_id in self._tightened:
+            return 0.0
+        return self._part * sum(chance for arm, chance in chances.items() if arm < NEUTRAL)

@@ -1,0 +1,169 @@
+"""The harm budget binds what friction is predicted to cause, whatever comes in whatever order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flyball.budget import Budgets
+from flyball.case import Case
+from flyball.deciding import decide_all
+from flyball.decision import Decision
+from flyball.experiment import Experiment
+from flyball.guardrail_settings import GuardrailSettings
+from flyball.harm import HarmBudget, expected_harm, harm_of
+from flyball.instant import DAY_US, parse_instant
+from flyball.outlook import ArmEffect, Estimate, Hazards, Outlook, Trust
+from flyball.plan import Limit
+from flyball.policies.registry import policy_named
+from flyball.round import Round
+from flyball.state import TenantState
+
+MONDAY = parse_instant("2026-03-02T00:00:00Z")
+HAZARDS = Hazards(upgrade=0.01, downgrade=0.0, churn=0.01)
+
+
+def _effect(arm: int, churn: float) -> ArmEffect:
+    return ArmEffect(
+        arm=arm,
+        dose=(100 - arm) / 300,
+        trust=Trust.POOLED,
+        upgrade=Estimate(0.05, 0.0),
+        churn=Estimate(churn, 0.0),
+    )
+
+
+def _case(number: int, mild: float, harsh: float, previous: int = 85) -> Case:
+    state = TenantState(
+        tenant_id=f"t{number}",
+        segment="smb",
+        limits=(Limit(base=1000, contract=700),),
+        created_us=MONDAY - 400 * DAY_US,
+        features_us=MONDAY,
+    )
+    effects = {85: _effect(85, mild), 70: _effect(70, harsh)}
+    return Case(state=state, outlook=Outlook(hazards=HAZARDS, effects=effects))
+
+
+@st.composite
+def tenants(draw: st.DrawFn) -> list[Case]:
+    harm = st.floats(-0.02, 0.05)
+    return [_case(i, draw(harm), draw(harm)) for i in range(draw(st.integers(1, 25)))]
+
+
+rounds = st.builds(
+    Round,
+    as_of_us=st.just(MONDAY),
+    policy=st.sampled_from([policy_named("constant", arm=arm) for arm in (70, 85, 100)]),
+    experiment=st.none()
+    | st.builds(
+        Experiment,
+        name=st.just("e"),
+        secret=st.binary(min_size=16, max_size=16),
+        epsilon=st.sampled_from([0.0, 0.05, 0.2]),
+        holdout_share=st.sampled_from([0.0, 0.2]),
+    ),
+    guardrails=st.builds(
+        GuardrailSettings,
+        step_hundredths=st.just(30),
+        friction_share=st.sampled_from([0.3, 1.0]),
+        harm_budget=st.sampled_from([0.0, 0.012, 0.2]),
+    ),
+)
+
+
+def fresh(this: Round, cases: list[Case], tightened: frozenset[str]) -> Budgets:
+    return Budgets(
+        this.guardrails,
+        segment_sizes={"smb": len(cases)},
+        tightened=tightened,
+        period_days=this.period_days,
+    )
+
+
+def assert_within(
+    this: Round, cases: list[Case], decisions: list[Decision], tightened: frozenset[str]
+) -> None:
+    """The bound as it is defined, from the decisions alone."""
+    assert this.guardrails.harm_budget is not None
+    harm, reached = 0.0, float(len(tightened))
+    for case, decision in zip(cases, decisions, strict=True):
+        harm += expected_harm(case.outlook, decision.offered)
+        if case.state.tenant_id not in tightened:
+            reached += sum(p for arm, p in decision.offered.items() if arm < 100)
+    part = this.guardrails.harm_budget * 7 / (7 * this.guardrails.harm_window_weeks)
+    assert harm <= part * reached + 1e-9
+
+
+@settings(max_examples=200, deadline=None)
+@given(rounds, tenants(), st.data())
+def test_predicted_harm_stays_within_the_budget_in_any_order(
+    this: Round, cases: list[Case], data: st.DataObject
+) -> None:
+    names = [case.state.tenant_id for case in cases]
+    tightened = frozenset(data.draw(st.sets(st.sampled_from([*names, "gone1", "gone2"]))))
+    decisions = decide_all(this, cases, fresh(this, cases, tightened))
+    assert_within(this, cases, decisions, tightened)
+    order = data.draw(st.permutations(range(len(cases))))
+    shuffled = decide_all(this, [cases[i] for i in order], fresh(this, cases, tightened))
+    assert [decisions[i] for i in order] == shuffled
+
+
+@settings(max_examples=100, deadline=None)
+@given(rounds, tenants(), st.data())
+def test_a_restarted_process_knows_what_was_taken(
+    this: Round, cases: list[Case], data: st.DataObject
+) -> None:
+    cut = data.draw(st.integers(0, len(cases)))
+    budgets = fresh(this, cases, frozenset())
+    early = decide_all(this, cases[:cut], budgets)
+    restarted = fresh(this, cases, frozenset())
+    for case, decision in zip(cases[:cut], early, strict=True):
+        for _ in range(2):
+            restarted.hold(decision, case.state.segment, outlook=case.outlook)
+    assert restarted.harm.left == pytest.approx(budgets.harm.left)
+    assert restarted.places_left("smb") == budgets.places_left("smb")
+    late = decide_all(this, cases[cut:], restarted)
+    assert_within(this, cases, early + late, frozenset())
+
+
+def test_a_budget_of_nothing_forbids_all_friction_that_is_predicted_to_harm() -> None:
+    this = Round(
+        as_of_us=MONDAY,
+        policy=policy_named("constant", arm=85),
+        guardrails=GuardrailSettings(harm_budget=0.0, friction_share=1.0),
+    )
+    cases = [_case(0, 0.01, 0.02), _case(1, 0.0, 0.02), _case(2, -0.01, 0.0)]
+    harmful, harmless, helpful = decide_all(this, cases, fresh(this, cases, frozenset()))
+    assert (harmful.arm, harmful.reasons[0]) == (100, "harm_budget_spent")
+    assert (harmless.arm, helpful.arm) == (85, 85)
+
+
+def test_a_refused_tenant_gives_its_place_back() -> None:
+    guardrails = GuardrailSettings(harm_budget=0.0, friction_share=0.5)
+    this = Round(as_of_us=MONDAY, policy=policy_named("constant", arm=85), guardrails=guardrails)
+    cases = [_case(0, 0.01, 0.02), _case(1, 0.0, 0.02)]
+    assert [d.arm for d in decide_all(this, cases, fresh(this, cases, frozenset()))] == [100, 85]
+
+
+def test_without_a_budget_nothing_is_refused_and_what_cannot_be_predicted_takes_all() -> None:
+    unknown = Outlook(hazards=HAZARDS, effects={85: _effect(85, float("nan"))})
+    assert harm_of(unknown, 85) == 1.0
+    assert harm_of(unknown, 115) == 0.0
+    none = HarmBudget(replace(GuardrailSettings(), harm_budget=None))
+    assert none.left is None
+    assert none.fits("t", unknown, {85: 1.0})
+    assert not HarmBudget(GuardrailSettings()).fits("t", unknown, {85: 1.0})
+
+
+def test_everybody_ever_tightened_brings_a_part_of_the_budget_to_each_period() -> None:
+    budget = HarmBudget(GuardrailSettings(), tightened={"a", "b"}, period_days=7)
+    assert budget.left == pytest.approx(2 * 0.012 / 26)
+    outlook = _case(0, 0.012 / 26 * 2, 0.0).outlook
+    assert budget.fits("a", outlook, {85: 1.0, 100: 0.0})
+    budget.take("a", outlook, {85: 1.0, 100: 0.0})
+    assert budget.left == pytest.approx(0.0)
+    assert not budget.fits("a", outlook, {85: 0.5, 100: 0.5})

@@ -1,9 +1,9 @@
 """The ledger's tables, as numbered migrations. Released steps are never edited, only added to.
 
-Every record is appended: what was true, and what was known, stays readable as of any time. Three
+Every record is appended: what was true, and what was known, stays readable as of any time. Four
 kinds of rows change in place and nothing else: ``alias`` (who a name belongs to now), a token's
-``revoked_us``, and what became of a webhook message, which goes once it is old. Triggers make the
-history tables refuse updates and deletes.
+``revoked_us``, what became of a webhook message, which goes once it is old, and who holds a
+``lease``. Triggers make the history tables refuse updates and deletes.
 """
 
 from __future__ import annotations
@@ -162,6 +162,18 @@ CREATE TABLE shadow_run (
 """
 _KEPT_2 = ("notice", "notice_end", "shadow_decision", "shadow_run")
 
+#: Who may publish now; the row changes in place, its epoch only grows.
+_STEP_3 = """
+CREATE TABLE lease (
+  name TEXT PRIMARY KEY, holder TEXT NOT NULL, epoch INTEGER NOT NULL, expires_us INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TRIGGER lease_epoch_grows BEFORE UPDATE ON lease WHEN new.epoch < old.epoch
+  OR (new.epoch = old.epoch AND new.holder <> old.holder)
+  BEGIN SELECT RAISE(ABORT, 'a lease goes on to another holder under a larger epoch only'); END;
+CREATE TRIGGER lease_no_delete BEFORE DELETE ON lease
+  BEGIN SELECT RAISE(ABORT, 'a lease is never forgotten'); END;
+"""
+
 #: Tables whose rows are never changed or removed.
 APPEND_ONLY = (*_KEPT_1, *_KEPT_2)
 
@@ -180,6 +192,7 @@ def _guarded(tables: tuple[str, ...]) -> str:
 MIGRATIONS: tuple[str, ...] = (
     _STEP_1 + _guarded(_KEPT_1),
     _STEP_2 + _guarded(_KEPT_2),
+    _STEP_3,
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -16,6 +16,7 @@ from training.estimators.estimator import (
     TRUST_SEGMENT,
     Effects,
 )
+from training.estimators.felt_dose import felt_dose
 from training.estimators.shrinkage import Posterior
 from training.estimators.table import EffectTable, Subjects, filled_dose
 
@@ -63,7 +64,7 @@ class OutcomeEffect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoseEffects:
-    """Effects that are a row's coefficient times an arm's dose.
+    """Effects that are a row's coefficient times what is felt of an arm's dose.
 
     ``table`` has no rows: it names arms, outcomes, segments and plans. Arms outside ``usable`` [A]
     have no effect; outcomes outside ``binary`` [K] are amounts, not probabilities.
@@ -82,14 +83,15 @@ class DoseEffects:
         dose = subjects.dose
         if self.table.fallback_dose is not None:
             dose = filled_dose(dose, self.table.fallback_dose)
-        felt = np.where(self.usable[None, :], np.nan_to_num(dose), 0.0)
+        known = felt_dose(np.nan_to_num(dose), self.table.half_felt)
+        felt = np.where(self.usable[None, :], known, 0.0)
         parts = [self.per_dose(subjects, k) for k in range(len(self.outcomes))]
         mean = np.stack([felt * part[0][:, None] for part in parts], axis=2)
         sd = np.stack([np.abs(felt) * part[1][:, None] for part in parts], axis=2)
         return Effects(mean=np.clip(mean, *self._bounds()), sd=sd, trust=self.trust(subjects))
 
     def per_dose(self, subjects: Subjects, outcome: int) -> tuple[Floats, Floats]:
-        """Mean and SD [n] of what one unit of dose does to ``outcome``, now and later."""
+        """Mean and SD [n] of what one unit of felt dose does to ``outcome``, now and later."""
         effect = self.outcomes[outcome]
         mean = np.full(len(subjects), effect.pooled.mean + effect.carry_mean)
         variance = np.full(len(subjects), effect.pooled.sd**2 + effect.carry_sd**2)

@@ -21,6 +21,7 @@ from training.estimators.estimator import (
     lacking,
     usable_arms,
 )
+from training.estimators.felt_dose import felt_dose
 from training.estimators.table import EffectTable, Subjects
 
 #: Penalties on deviations, as multiples of the average information of a column.
@@ -52,6 +53,7 @@ class InteractionLearner:
             coefficients=np.stack([mean for mean, _, _ in fits]),
             covariances=np.stack([covariance for _, covariance, _ in fits]),
             usable=usable_arms(table),
+            half_felt=table.half_felt,
             evidence={
                 f"penalty_{name}": penalty
                 for name, (_, _, penalty) in zip(table.names, fits, strict=True)
@@ -67,6 +69,7 @@ class InteractionEffects:
     coefficients: Floats
     covariances: Floats
     usable: Bools
+    half_felt: float
     evidence: dict[str, float]
     summary: str = "dose times every modifier, not tested"
 
@@ -75,7 +78,8 @@ class InteractionEffects:
         columns = modifiers(self.design, subjects)
         slope = columns @ self.coefficients.T
         variance = np.einsum("ij,kjl,il->ik", columns, self.covariances, columns)
-        dose = np.where(self.usable[None, :], np.nan_to_num(subjects.dose), 0.0)
+        felt = felt_dose(np.nan_to_num(subjects.dose), self.half_felt)
+        dose = np.where(self.usable[None, :], felt, 0.0)
         trust = np.where(self.usable, TRUST_PERSONAL, 0)[None, :].repeat(len(subjects), axis=0)
         return Effects(
             mean=dose[:, :, None] * slope[:, None, :],

@@ -91,6 +91,7 @@ def dose_model(fitted: DoseEffects) -> DoseModel:
         usable=fitted.usable,
         fallback_dose=np.zeros(len(frame.arms)) if fallback is None else fallback,
         trust=max([TRUST_POOLED, *everywhere]),
+        half_felt=frame.half_felt,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,6 +11,7 @@ import numpy as np
 from flyball.arm import NEUTRAL
 from flyball.errors import InvalidInput
 from training.dataset import Bools, Dataset, Floats, Ints, Single
+from training.estimators.felt_dose import HALF_FELT_SHARE, felt_dose
 from training.export.effects import QUIET_DOSE
 from training.outcome import OUTCOMES
 
@@ -64,6 +66,8 @@ class EffectTable:
         Values of :data:`PLAN_FEATURE` that plan codes stand for; None where they are only names.
     fallback_dose:
         [A]: stands for unknown doses when effects are asked for.
+    half_felt:
+        Dose at which half of it is felt (> 0); infinite where effects are in proportion to dose.
 
     Raises
     ------
@@ -87,6 +91,7 @@ class EffectTable:
     period: Floats | None = None
     plan_levels: Floats | None = None
     fallback_dose: Floats | None = None
+    half_felt: float = math.inf
 
     def __post_init__(self) -> None:
         rows, arms = len(self.subjects), len(self.arms)
@@ -121,14 +126,14 @@ class EffectTable:
 
     @cached_property
     def centred(self) -> Floats:
-        """Dose of each arm minus what the propensities led to expect, [n, A]."""
+        """Felt dose of each arm minus what the propensities led to expect, [n, A]."""
         share = self.offered / self.offered.sum(axis=1, keepdims=True)
-        dose = self.subjects.dose
+        dose = felt_dose(self.subjects.dose, self.half_felt)
         return np.asarray(dose - (share * dose).sum(axis=1, keepdims=True), dtype=np.float64)
 
     @cached_property
     def residual(self) -> Floats:
-        """Assigned dose minus its logged expectation [n]."""
+        """Felt dose of the assigned arm minus its logged expectation [n]."""
         return np.asarray(self.centred[np.arange(len(self)), self.arm], dtype=np.float64)
 
     @cached_property
@@ -198,6 +203,7 @@ def table_of(dataset: Dataset, segments: tuple[str, ...]) -> EffectTable:
         period=kept.start_hours() / (24.0 * dataset.period_days),
         plan_levels=levels,
         fallback_dose=fallback,
+        half_felt=HALF_FELT_SHARE,
     )
 
 

@@ -1,7 +1,8 @@
-"""The effects graph of the R-learner on dose: an arm's dose times what a unit of dose does."""
+"""The effects graph of the R-learner on dose: an arm's felt dose times what a unit of it does."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +37,8 @@ class DoseModel:
     variances; z are features imputed, standardised (``impute``, ``mean``, ``scale`` [F]) and held
     within ±``bound``. ``plan_feature`` is the column whose ``plan_levels`` [P] name the plan.
     ``usable`` [A] are the arms that have an effect; where a row has an unknown dose, all of its
-    doses are ``fallback_dose`` [A]. ``trust`` is the least level of a usable arm.
+    doses are ``fallback_dose`` [A]. Of a dose d, d / (1 + |d| / ``half_felt``) is felt (> 0, may be
+    infinite). ``trust`` is the least level of a usable arm.
     """
 
     impute: Floats
@@ -55,6 +57,7 @@ class DoseModel:
     usable: NDArray[np.bool_]
     fallback_dose: Floats
     trust: int
+    half_felt: float = math.inf
 
 
 def dose_effects_graph(
@@ -191,7 +194,7 @@ class _Graph:
         return add.node("Concat", each, axis=1)
 
     def _dose(self) -> str:
-        """float64 [n, A, 1]: known doses or the fallback, 0 for arms that are not usable."""
+        """float64 [n, A, 1]: what is felt of known doses or the fallback, 0 for unusable arms."""
         add, model = self._add, self._model
         unknown = add.node("Cast", [add.node("IsNaN", ["dose"])], to=FLOAT)
         any_unknown = add.node("ReduceMax", [unknown, self._axis(1)], keepdims=1)
@@ -199,7 +202,11 @@ class _Graph:
         wide = add.node("Cast", ["dose"], to=DOUBLE)
         dose = add.node("Where", [add.node("Cast", [any_unknown], to=BOOL), fallback, wide])
         usable = add.constant(model.usable[None, :])
-        used = add.node("Where", [usable, dose, add.constant(np.array(0.0))])
+        bent = add.node(
+            "Mul", [add.node("Abs", [dose]), add.constant(np.array(1.0 / model.half_felt))]
+        )
+        felt = add.node("Div", [dose, add.node("Add", [bent, add.constant(np.array(1.0))])])
+        used = add.node("Where", [usable, felt, add.constant(np.array(0.0))])
         return add.node("Unsqueeze", [used, self._axis(2)])
 
     def _trust(self, segment: str, plan: str) -> str:

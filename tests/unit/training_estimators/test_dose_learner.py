@@ -104,6 +104,16 @@ def test_what_past_doses_did_opens_carry_over(make: Make, expectation: Expectati
     assert fitted.outcomes[1].carry_mean == pytest.approx(0.6, abs=0.3)
 
 
+def test_of_a_larger_dose_less_is_felt(make: Make, expectation: Expectation) -> None:
+    table = replace(make(2, tenants=600, upgrade=0.5), half_felt=0.2)
+    fitted = _fit(table, expectation)
+    dose = np.tile([0.2, 0.1, 0.0, -0.1, -0.2], (len(table), 1))
+    mean = fitted.effects(replace(table.subjects, dose=dose)).mean[:, :, 0]
+    assert "pooled" in fitted.outcomes[0].opened
+    assert mean[0, 0] == pytest.approx(1.5 * mean[0, 1])
+    assert mean[:, 0] == pytest.approx(-mean[:, 4])
+
+
 def test_too_few_events_are_said_and_leave_no_effect(make: Make) -> None:
     table = make(1, tenants=30, rate=0.02)
     fitted = DoseLearner(redraws=9).fit(table)

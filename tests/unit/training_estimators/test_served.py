@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -59,6 +60,7 @@ def with_third(model: DoseModel) -> DoseModel:
     )
 
 
+@pytest.mark.parametrize("half_felt", [0.1, math.inf], ids=["bent", "straight"])
 @pytest.mark.parametrize(
     "truth",
     [
@@ -69,9 +71,10 @@ def with_third(model: DoseModel) -> DoseModel:
     ids=["null", "segments", "personal"],
 )
 def test_the_graph_gives_what_the_estimator_says(
-    make: Make, expectation: Expectation, truth: dict[str, float]
+    make: Make, expectation: Expectation, truth: dict[str, float], half_felt: float
 ) -> None:
     table = make(9, tenants=400, **truth)
+    table = replace(table, half_felt=half_felt)
     fitted = DoseLearner(redraws=39).fit_residuals(table, expectation(table))
     x = table.subjects.x[:200].copy()
     x[::7, 0], x[::11, 1], x[3, 0], x[4, 0] = np.nan, 1e30, np.inf, -np.inf

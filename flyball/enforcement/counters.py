@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from flyball.endpoint import endpoint_for
 from flyball.enforcement.allowance import Allowance, soft_delay_us
 from flyball.enforcement.bucket import Bucket
-from flyball.enforcement.terms import LimitTerms, Terms, endpoint_of
+from flyball.enforcement.terms import LimitTerms, Terms
 from flyball.enforcement.verdict import LimitState, Verdict
 from flyball.instant import SECOND_US
-from flyball.plan import LimitKind
+from flyball.limit import LimitKind
 
 #: The meter that every request counts one unit of.
 REQUEST_METER = "api.requests"
@@ -59,7 +60,7 @@ def charges_of(terms: Terms, ask: Ask) -> Iterator[Charge]:
     for limit in terms.limits:
         if limit.kind is LimitKind.CONCURRENCY:
             continue
-        endpoint = endpoint_of(limit, ask.method, ask.path)
+        endpoint = endpoint_for(limit.endpoints, ask.method, ask.path)
         units = ask.units.get(limit.meter)
         if units is None and limit.kind is not LimitKind.STORAGE:
             if endpoint is not None:
@@ -84,7 +85,7 @@ def charges_of(terms: Terms, ask: Ask) -> Iterator[Charge]:
 
 def slots_weight(limit: LimitTerms, ask: Ask) -> int:
     """How many slots of a concurrency limit a request holds while it runs."""
-    endpoint = endpoint_of(limit, ask.method, ask.path)
+    endpoint = endpoint_for(limit.endpoints, ask.method, ask.path)
     return ask.units.get(limit.meter, 1 if endpoint is None else endpoint.weight)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from flyball.enforcement.counters import REQUEST_METER
 from flyball.enforcement.verdict import LimitState, Verdict
 from flyball.instant import SECOND_US
-from flyball.plan import LimitKind
+from flyball.limit import LimitKind
 
 #: Which rung of the ladder enforcement stands on: ``fresh``, ``last_known_good``, ``open`` …
 STATE_FIELD = "flyball-state"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from flyball.enforcement.verdict import PAYMENT_REQUIRED, LimitState, Verdict
-from flyball.plan import LimitKind
+from flyball.limit import LimitKind
 
 MEDIA_TYPE = "application/problem+json"
 

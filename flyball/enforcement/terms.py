@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flyball.errors import InvalidInput
-from flyball.plan import LimitKind
+from flyball.limit import LimitKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,24 +143,3 @@ def _endpoint(raw: Mapping[str, object], friction: bool) -> EndpointTerms:
             else None
         ),
     )
-
-
-def endpoint_of(limit: LimitTerms, method: str, path: str) -> EndpointTerms | None:
-    """The endpoint of ``limit`` that a request belongs to.
-
-    A pattern is a path, matched exactly, or with a final ``*`` every path that begins so; a method
-    and a space may stand before it. The longest path wins, then the one that names a method.
-    """
-    best: tuple[int, bool] | None = None
-    found: EndpointTerms | None = None
-    for endpoint in limit.endpoints:
-        named, _, pattern = endpoint.pattern.rpartition(" ")
-        if named and named != method:
-            continue
-        stem = pattern.removesuffix("*")
-        if path != pattern and (stem == pattern or not path.startswith(stem)):
-            continue
-        rank = (len(stem), bool(named))
-        if best is None or rank > best:
-            best, found = rank, endpoint
-    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flyball.instant import SECOND_US
-from flyball.plan import LimitKind
+from flyball.limit import LimitKind
 
 #: Too fast, or an allowance that is not for sale by the piece.
 TOO_MANY_REQUESTS = 429

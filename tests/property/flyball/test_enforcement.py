@@ -11,7 +11,7 @@ from flyball.enforcement.bucket import Bucket
 from flyball.enforcement.counters import Ask, Counters
 from flyball.enforcement.slots import Entry, Slots
 from flyball.enforcement.terms import LimitTerms, Terms
-from flyball.plan import LimitKind
+from flyball.limit import LimitKind
 
 WINDOW_US = 60_000_000
 

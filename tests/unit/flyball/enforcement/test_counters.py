@@ -5,7 +5,7 @@ from __future__ import annotations
 from flyball.enforcement.counters import Ask, Counters, queue_refusal, slots_weight
 from flyball.enforcement.terms import EndpointTerms, LimitTerms, Terms
 from flyball.instant import SECOND_US, parse_instant
-from flyball.plan import LimitKind
+from flyball.limit import LimitKind
 
 NOW = parse_instant("2026-01-15T12:00:00Z")
 

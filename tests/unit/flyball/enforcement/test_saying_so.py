@@ -13,7 +13,7 @@ from flyball.enforcement.refusal import refusal_body
 from flyball.enforcement.terms import LimitTerms, Terms, terms_from
 from flyball.errors import InvalidInput
 from flyball.instant import SECOND_US
-from flyball.plan import LimitKind
+from flyball.limit import LimitKind
 
 NOW = 1_767_571_200 * SECOND_US
 RATE: dict[str, object] = {

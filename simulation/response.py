@@ -73,6 +73,8 @@ class Family:
         Share of customer success's interventions that nobody writes down (0..1).
     rescue:
         Probability of a call more per unit of blocked share felt lately.
+    held_out:
+        Whether no learner is tuned on this family; reports keep it apart.
     """
 
     rates: Response
@@ -80,6 +82,7 @@ class Family:
     tilt: float = 0.0
     unlogged: float = 0.0
     rescue: float = 0.0
+    held_out: bool = False
 
 
 def sigmoid(x: Floats) -> Floats:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from simulation.exploration import ARMS, draw
 from simulation.export import Exporter
 from simulation.memory import Memory
-from simulation.response import CHURN, UPGRADE, Situation, natural
+from simulation.response import CHURN, DOWNGRADE, UPGRADE, Situation, natural
 from simulation.responses.families import FAMILIES, family_named
 from simulation.support import written_down
 from simulation.week import Setup
@@ -58,8 +58,11 @@ def _lift(family: str, s: Situation, felt: NDArray[np.float64] = TIGHT) -> NDArr
     return ratio
 
 
-def test_there_are_nine_families_and_a_wrong_name_is_told_them() -> None:
-    assert len(FAMILIES) == 9
+def test_there_are_eleven_families_and_a_wrong_name_is_told_them() -> None:
+    assert len(FAMILIES) == 11
+    assert {name for name, family in FAMILIES.items() if family.held_out} == {
+        "lock_in", "delayed", "trade_down", "budget_rounds",
+    }  # fmt: skip
     with pytest.raises(ValueError, match="null"):
         family_named("magic")
 
@@ -175,3 +178,28 @@ def test_some_interventions_are_never_written_down(tmp_path: Path) -> None:
     Exporter(world).write(tmp_path, [week], week.until_hour)
     told = len((tmp_path / "interventions.csv").read_text().splitlines()) - 1
     assert 0 < told < len(week.interventions)
+
+
+def test_in_trade_down_the_modest_go_down_and_leave_only_where_there_is_nothing_below(
+    situation: Situation,
+) -> None:
+    lift = _lift("trade_down", replace(situation, intent=np.full(N, -1.0)))
+    assert (lift[:, DOWNGRADE] > 2.0).mean() > 0.8
+    assert (lift[:, CHURN] == 1.0).all()
+    bottom = replace(situation, bottom_plan=CALM == 0.0)
+    rates = FAMILIES["trade_down"].rates
+    assert (rates(bottom, TIGHT)[:, CHURN] > rates(bottom, CALM)[:, CHURN]).all()
+    assert (_lift("trade_down", situation)[:, UPGRADE] > 1.0).all()
+
+
+def test_between_budget_rounds_friction_changes_nothing_and_in_one_it_is_recalled(
+    situation: Situation,
+) -> None:
+    assert (_lift("budget_rounds", replace(situation, week=8)) == 1.0).all()
+    within = replace(situation, week=9)
+    lift = _lift("budget_rounds", within)
+    assert (lift[:, [UPGRADE, CHURN]] > 1.0).all()
+    assert (lift[:, DOWNGRADE] == 1.0).all()
+    rates = FAMILIES["budget_rounds"].rates
+    recalled = rates(replace(within, memory=_memory(delayed=0.1)), CALM)
+    assert (recalled[:, UPGRADE] > rates(within, CALM)[:, UPGRADE]).all()

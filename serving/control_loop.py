@@ -29,6 +29,8 @@ from models.scorer import Scorer
 from models.signature import create_keypair, load_private_key
 from serving.clock import Clock, wall_us
 from serving.deciding import Pass, current_bundle, decide_with, log_pass, scorer_of
+from serving.evaluating.layout import FILE_NAME
+from serving.evaluating.publication import FeaturePublication
 from serving.evidence import evidence_of
 from serving.explanation_queue import ExplanationQueue
 from serving.housekeeping import Housekeeper
@@ -66,6 +68,7 @@ class ControlLoop:
         if not home.signing_key.exists():
             create_keypair(home.signing_key, home.verify_key)
         self._writer = SnapshotWriter(home.snapshot, load_private_key(home.signing_key))
+        self._features = FeaturePublication(home.snapshot / FILE_NAME)
         self._ledger = SqliteLedger(home.ledger)
         self._usage = LiveUsage(home, self._ledger)
         self._cursor: Cursor | None = None
@@ -100,6 +103,7 @@ class ControlLoop:
         self._usage.close()
         self._ledger.close()
         self._explanations.close()
+        self._features.close()
 
     def run(self, stopping: threading.Event) -> None:
         """Tick until ``stopping`` is set; a failing tick is logged and tried again later."""
@@ -219,6 +223,7 @@ class ControlLoop:
         self._budgets, self._period_us, self._cursor = done.budgets, started_us, cursor
         self._order.reset((d.tenant_id for d in decisions), now_us)
         self._explanations.restart(self._evidence(done, decisions))
+        self._publish_features(done, decisions, everyone=True)
         self._log.info(
             "decided",
             reason=reason,
@@ -245,6 +250,21 @@ class ControlLoop:
         self._publish_changes(entries, aliases, now_us)
         self._order.note((d.tenant_id for d in decisions), now_us)
         self._explanations.add(self._evidence(done, decisions))
+        self._publish_features(done, decisions, everyone=False)
+
+    def _publish_features(
+        self, done: Pass, decisions: Sequence[Decision], *, everyone: bool
+    ) -> None:
+        """What workers score from on demand; decisions do not depend on it."""
+        manifest = None if self._bundle is None else self._bundle.manifest
+        what = (done.round, done.table, done.cases, decisions, manifest)
+        try:
+            if everyone:
+                self._features.publish_all(*what, created_us=wall_us())
+            else:
+                self._features.publish_changes(*what)
+        except OSError as error:
+            self._log.error("features_not_published", error=str(error))
 
     def _pass(
         self,

@@ -51,6 +51,16 @@ class WorkerMetrics:
             buckets=_LATENCY,
             registry=self.registry,
         )
+        self.evaluated = Counter(
+            "flyball_evaluations_total",
+            "Tenants scored on demand.",
+            registry=self.registry,
+        )
+        self.evaluations_refused = Counter(
+            "flyball_evaluations_refused_total",
+            "Requests to score on demand that were refused: bad input, no right, or too many.",
+            registry=self.registry,
+        )
         self.snapshot_age = Gauge(
             "flyball_snapshot_age_seconds",
             "Age of the snapshot that this service answers from.",

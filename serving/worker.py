@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -27,6 +28,9 @@ from serving.rest.bearer import Principal, TokenBook
 from serving.snapshot.reader import SnapshotReader
 from telemetry.sqlite_store import SqliteEventStore
 from telemetry.store import KnownTenant
+
+if TYPE_CHECKING:
+    from serving.evaluating.evaluator import Evaluator
 
 #: How often a worker looks for a newer snapshot and for changed tokens.
 REFRESH_SECONDS = 0.1
@@ -70,6 +74,7 @@ class Worker:
         self.home = home
         self.now_us = now_us
         self._event_clock = event_clock
+        self._key = key
         self.reader = SnapshotReader(home.snapshot, key, kill=home.kill)
         self._answer = self.reader.answer
         self.tokens = TokenBook(home.tokens)
@@ -128,6 +133,13 @@ class Worker:
     def events(self) -> SqliteEventStore:
         """The event log; raises StorageError where it cannot be opened."""
         return SqliteEventStore(self.home.events)
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """Scores on demand; loads onnxruntime, which lookups do without."""
+        from serving.evaluating.evaluator import Evaluator
+
+        return Evaluator(self.home, self._key)
 
     @property
     def warm(self) -> bool:

@@ -7,7 +7,10 @@ import time
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.evaluating.description import routes as describe_evaluate
+from serving.evaluating.endpoint import EvaluateEndpoint
 from serving.rest import accounts, decisions, events, explanation, health, people, problem
+from serving.rest.direct import Direct
 from serving.worker import Worker
 
 _DESCRIPTION = """
@@ -64,5 +67,8 @@ def create_application(worker: Worker) -> FastAPI:
     problem.install(app)
     for module in (decisions, explanation, events, accounts, people, health):
         app.include_router(module.routes())
+    app.include_router(describe_evaluate())
     app.add_middleware(Measured, worker=worker)
+    # Outermost, because what is added last runs first.
+    app.add_middleware(Direct, routes=(EvaluateEndpoint(worker),))
     return app

@@ -1,0 +1,1 @@
+"""Scoring on demand: the published feature table, the live context, and what they say now."""

@@ -1,0 +1,190 @@
+"""``POST /v1/decisions/{tenantId}:evaluate``, straight on ASGI.
+
+Frameworks cost more than the scoring does, so this route is answered before them; it is described
+in the OpenAPI document all the same (:mod:`serving.evaluating.description`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from flyball.arm import effective_limit
+from flyball.decision import Source
+from flyball.errors import FlyballError, InvalidInput
+from flyball.identity import check_identifier
+from flyball.instant import format_instant
+from serving.evaluating.live_context import LiveContext, read_context
+from serving.evaluating.verdict import Busy, Evaluated
+from serving.rest.problem import problem
+from serving.snapshot.answer import Answer
+from serving.worker import Worker
+
+PREFIX = "/v1/decisions/"
+SUFFIX = ":evaluate"
+ROLES = ("gateway", "cs", "data-science")
+MAX_BODY_BYTES = 16 * 1024
+
+_HEADERS = [
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-store"),
+]
+_encode = msgspec.json.Encoder().encode
+
+
+class _TooLarge(Exception):
+    """The body is longer than any context."""
+
+
+class EvaluateEndpoint:
+    """The route of one worker."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def takes(self, scope: Scope) -> bool:
+        """Whether a request is for this route."""
+        path: str = scope["path"]
+        return (
+            path.endswith(SUFFIX)
+            and path.startswith(PREFIX)
+            and scope["method"] == "POST"
+            and "/" not in path[len(PREFIX) :]
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; every error is a problem document."""
+        refused = self._admit(scope)
+        if refused is not None:
+            await self._refuse(refused, scope, receive, send)
+            return
+        try:
+            name = check_identifier(scope["path"][len(PREFIX) : -len(SUFFIX)], field="tenantId")
+            context = read_context(await _body(receive))
+            body = await self._evaluate(name, context)
+        except _TooLarge:
+            refused = problem(
+                413,
+                f"The context is longer than {MAX_BODY_BYTES} bytes.",
+                code="too_large",
+            )
+        except Busy as error:
+            refused = problem(503, str(error), code="busy", headers={"retry-after": "1"})
+        except InvalidInput as error:
+            status = 400 if error.code == "bad_json" else 422
+            refused = problem(status, str(error), code=error.code, field=error.field)
+        except FlyballError as error:
+            refused = problem(503, str(error), code="unavailable", headers={"retry-after": "1"})
+        if refused is not None:
+            await self._refuse(refused, scope, receive, send)
+            return
+        self._worker.metrics.evaluated.inc()
+        headers = [*_HEADERS, (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def _admit(self, scope: Scope) -> Response | None:
+        authorization = host = None
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                authorization = value
+            elif name == b"host":
+                host = value
+        who = self._worker.principal(authorization, host)
+        if who is None:
+            return problem(
+                401,
+                "A bearer token is needed: make one with `flyball token create`.",
+                code="unauthorized",
+                headers={"www-authenticate": 'Bearer realm="flyball"'},
+            )
+        if not who.may(ROLES):
+            return problem(
+                403, f"This needs one of the roles: {', '.join(ROLES)}, admin.", code="forbidden"
+            )
+        return None
+
+    async def _refuse(self, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+        self._worker.metrics.evaluations_refused.inc()
+        await response(scope, receive, send)
+
+    async def _evaluate(self, name: str, context: LiveContext) -> bytes:
+        worker = self._worker
+        now_us = worker.now_us()
+        answer = worker.reader.lookup(name, now_us)
+        evaluated = Evaluated(evaluation=None)
+        if answer.source is not Source.UNKNOWN_TENANT:
+            evaluated = await worker.evaluator.submit(answer, context)
+        return _encode(document(answer, evaluated, now_us))
+
+
+def document(answer: Answer, evaluated: Evaluated, now_us: int) -> dict[str, Any]:
+    """The answer as JSON.
+
+    At the top what to enforce now, as in the decision; ``current`` is the decision in force and
+    ``proposed`` what the policy would choose now, None where there is nothing to go by.
+    """
+    found = evaluated.evaluation
+    served = answer.arm if found is None else found.served_arm
+    moved = () if found is None else found.moved
+    body: dict[str, Any] = {
+        "tenantId": answer.tenant_id,
+        "advisory": True,
+        "mode": "what_if",
+        "movedTowardsOne": bool(moved),
+        "baseLimit": answer.base_limit,
+        "dynamicMultiplier": served / 100,
+        "effectiveLimit": _limit(answer, served),
+        "enforceFriction": _is_friction(answer, served),
+        "windowSeconds": answer.window_seconds,
+        "reasons": [*moved, *answer.reasons],
+        "source": answer.source.value,
+        "current": {
+            "dynamicMultiplier": answer.arm / 100,
+            "effectiveLimit": answer.effective_limit,
+            "decisionId": answer.decision_id,
+            "upsellProbability": answer.upgrade_probability,
+            "churnProbability": answer.churn_probability,
+        },
+        "proposed": None,
+        "modelVersion": evaluated.model_version or None,
+        "policy": evaluated.policy or None,
+        "featuresAsOf": None if evaluated.as_of_us is None else format_instant(evaluated.as_of_us),
+        "evaluatedAt": format_instant(now_us),
+    }
+    if found is not None:
+        chances = found.chances
+        body["proposed"] = {
+            "dynamicMultiplier": found.proposed_arm / 100,
+            "effectiveLimit": _limit(answer, found.proposed_arm),
+            "reasons": list(found.reasons),
+            "upsellProbability": None if chances is None else round(chances.upgrade, 5),
+            "churnProbability": None if chances is None else round(chances.churn, 5),
+        }
+    return body
+
+
+def _limit(answer: Answer, arm: int) -> int | None:
+    base = answer.base_limit
+    return None if base is None else effective_limit(base, arm)
+
+
+def _is_friction(answer: Answer, arm: int) -> bool:
+    limit = _limit(answer, arm)
+    return limit is not None and answer.base_limit is not None and limit < answer.base_limit
+
+
+async def _body(receive: Receive) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body", False):
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            raise _TooLarge
+    if len(body) > MAX_BODY_BYTES:
+        raise _TooLarge
+    return body

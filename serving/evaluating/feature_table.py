@@ -1,0 +1,190 @@
+"""Reading the feature table: one tenant's record, found in microseconds, checked before use."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from flyball.errors import BundleCorrupt
+from serving.evaluating.layout import (
+    ABSENT_WORD,
+    FIXED,
+    FORMAT,
+    MAGIC,
+    PREFIX,
+    TableHeader,
+    index_word,
+    key_of,
+    record_type,
+)
+
+#: A record caught half-written is whole again within microseconds.
+_LOOKS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureRow:
+    """What the table says about one tenant.
+
+    ``features`` float32 [F] in the header's order, ``dose`` float32 [A] in that of ``dose_arms``;
+    both are copies. Money is in minor units a month, NaN where unknown. ``permitted`` are the arms
+    that a move from the one in force could lead to; ``rules`` says what took others away.
+    """
+
+    as_of_us: int
+    demand_per_period: float
+    mrr_minor: float
+    upgrade_gain_minor: float
+    downgrade_loss_minor: float
+    unit_cost_minor: float
+    permitted: tuple[int, ...]
+    rules: tuple[str, ...]
+    segment: str
+    plan: str
+    model_segment: int
+    dose: NDArray[np.float32]
+    features: NDArray[np.float32]
+
+
+class FeatureTable:
+    """One version of the file, mapped. Safe to read while the control loop writes.
+
+    Raises
+    ------
+    BundleCorrupt
+        Not a feature table, damaged, or of an unknown format.
+    OSError
+        It cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            status = os.fstat(handle)
+            self.stamp = (status.st_dev, status.st_ino)
+            if status.st_size < PREFIX.size:
+                raise _damaged(path)
+            self._map = mmap.mmap(handle, status.st_size, access=mmap.ACCESS_READ)
+            self._handle = handle
+        except BaseException:
+            os.close(handle)
+            raise
+        magic, number, header_bytes, tenants, size, checksum = PREFIX.unpack_from(self._map)
+        text = self._map[PREFIX.size : PREFIX.size + header_bytes]
+        index_at = PREFIX.size + header_bytes
+        self._records_at = index_at + 8 * tenants
+        if magic != MAGIC or number != FORMAT or zlib.crc32(text) != checksum:
+            raise _damaged(path)
+        try:
+            self.header = msgspec.json.decode(text, type=TableHeader)
+        except msgspec.MsgspecError as error:
+            raise _damaged(path) from error
+        self._size: int = size
+        self._type = record_type(len(self.header.dose_arms), len(self.header.features))
+        if self._type.itemsize != size or len(self._map) < self._records_at + size * tenants:
+            raise _damaged(path)
+        self._words = np.frombuffer(self._map, dtype="<u8", count=tenants, offset=index_at)
+        self._tenants: int = tenants
+        self._later: dict[bytes, int] = {}
+        self._seen: int = tenants
+        self._dose_at = FIXED.size
+        self._features_at = FIXED.size + 4 * len(self.header.dose_arms)
+
+    def __len__(self) -> int:
+        return self._seen
+
+    def grow(self) -> None:
+        """Take notice of tenants appended since."""
+        length = os.fstat(self._handle).st_size
+        records = (length - self._records_at) // self._size
+        if records <= self._seen:
+            return
+        mapped = mmap.mmap(self._handle, length, access=mmap.ACCESS_READ)
+        for slot in range(self._seen, records):
+            at = self._records_at + slot * self._size
+            self._later[mapped[at + 8 : at + 24]] = slot
+        # Replaced, not resized: another thread may be reading from the one before.
+        self._map, self._seen = mapped, records
+
+    def row(self, tenant_id: str) -> FeatureRow | None:
+        """What is known of a tenant; None where it has no sound record."""
+        key = key_of(tenant_id)
+        slot = self._later.get(key)
+        if slot is None:
+            slot = self._slot_of(key)
+        if slot is None:
+            return None
+        at = self._records_at + slot * self._size
+        for _ in range(_LOOKS):
+            raw = self._map[at : at + self._size]
+            if zlib.crc32(raw[4:]) == int.from_bytes(raw[:4], "little"):
+                return self._read(raw)
+        return None
+
+    def _slot_of(self, key: bytes) -> int | None:
+        word = index_word(key)
+        slot = int(np.searchsorted(self._words, np.uint64(word)))
+        while slot < self._tenants and int(self._words[slot]) == word:
+            at = self._records_at + slot * self._size
+            if self._map[at + 8 : at + 24] == key:
+                return slot
+            slot += 1
+        return None
+
+    def _read(self, raw: bytes) -> FeatureRow:
+        header = self.header
+        (_, _, as_of_us, demand, mrr, gain, loss, cost, permitted, segment, plan, rules, index) = (
+            FIXED.unpack_from(raw)
+        )
+        return FeatureRow(
+            as_of_us=as_of_us,
+            demand_per_period=demand,
+            mrr_minor=mrr,
+            upgrade_gain_minor=gain,
+            downgrade_loss_minor=loss,
+            unit_cost_minor=cost,
+            permitted=tuple(arm for at, arm in enumerate(header.arms) if permitted >> at & 1),
+            rules=tuple(code for at, code in enumerate(header.rules) if rules >> at & 1),
+            segment=_word(header.segments, segment),
+            plan=_word(header.plans, plan),
+            model_segment=index,
+            dose=np.frombuffer(
+                raw, dtype="<f4", count=len(header.dose_arms), offset=self._dose_at
+            ).copy(),
+            features=np.frombuffer(
+                raw, dtype="<f4", count=len(header.features), offset=self._features_at
+            ).copy(),
+        )
+
+    def close(self) -> None:
+        """Let go of the file; what is still being read stays mapped until then."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+
+def stamp_of(path: Path) -> tuple[int, int] | None:
+    """What tells one version of the file from another; None without a file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _word(words: tuple[str, ...], code: int) -> str:
+    return "" if code == ABSENT_WORD or code >= len(words) else words[code]
+
+
+def _damaged(path: Path) -> BundleCorrupt:
+    return BundleCorrupt(
+        f"{path.name} is not a feature table of this version.",
+        "The control loop writes a new one with its next full pass.",
+    )

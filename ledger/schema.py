@@ -1,12 +1,15 @@
 """The ledger's tables, as numbered migrations. Released steps are never edited, only added to.
 
-Every record is appended: what was true, and what was known, stays readable as of any time. Four
-kinds of rows change in place and nothing else: ``alias`` (who a name belongs to now), a token's
-``revoked_us``, what became of a webhook message, which goes once it is old, and who holds a
-``lease``. Triggers make the history tables refuse updates and deletes.
+Every record is appended: what was true, and what was known, stays readable as of any time. What
+changes in place and nothing else: ``alias`` (who a name belongs to now), a token's ``revoked_us``,
+what became of a webhook message, which goes once it is old, who holds a ``lease``, and who may
+sign in to the console and has (:mod:`ledger.console_tables`). Triggers make the history
+tables refuse updates and deletes.
 """
 
 from __future__ import annotations
+
+from ledger import console_tables
 
 _STEP_1 = """
 CREATE TABLE plan (
@@ -175,7 +178,7 @@ CREATE TRIGGER lease_no_delete BEFORE DELETE ON lease
 """
 
 #: Tables whose rows are never changed or removed.
-APPEND_ONLY = (*_KEPT_1, *_KEPT_2)
+APPEND_ONLY = (*_KEPT_1, *_KEPT_2, *console_tables.KEPT)
 
 
 def _guarded(tables: tuple[str, ...]) -> str:
@@ -193,6 +196,7 @@ MIGRATIONS: tuple[str, ...] = (
     _STEP_1 + _guarded(_KEPT_1),
     _STEP_2 + _guarded(_KEPT_2),
     _STEP_3,
+    console_tables.TABLES + _guarded(console_tables.KEPT),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -20,9 +20,12 @@ from ledger.sqlite_outbox import SqliteOutbox
 from ledger.sqlite_overrides import SqliteOverrides
 from ledger.sqlite_plans import SqlitePlans
 from ledger.sqlite_service import SqliteService
+from ledger.sqlite_sessions import SqliteSessions
 from ledger.sqlite_settings import SqliteSettings
 from ledger.sqlite_shadow import SqliteShadow
 from ledger.sqlite_tokens import SqliteTokens
+from ledger.sqlite_users import SqliteUsers
+from ledger.sqlite_views import SqliteViews
 
 
 class SqliteLedger(
@@ -35,6 +38,9 @@ class SqliteLedger(
     SqliteExperiments,
     SqliteSettings,
     SqliteTokens,
+    SqliteUsers,
+    SqliteSessions,
+    SqliteViews,
     SqliteKills,
     SqliteAudit,
     SqliteNotices,

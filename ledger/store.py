@@ -33,6 +33,7 @@ from ledger.records import (
     Ticket,
 )
 from ledger.shadow import MaturedShadow, ShadowCost, ShadowDecision, ShadowRun
+from ledger.users import SavedView, Sees, Session, User, UserRole
 
 Tenants = Collection[str] | None
 
@@ -173,6 +174,69 @@ class TokenStore(Protocol):
     ) -> Token: ...
 
 
+class UserStore(Protocol):
+    """People who sign in to the console."""
+
+    def add_user(
+        self,
+        login: str,
+        *,
+        role: UserRole,
+        sees: Iterable[Sees],
+        author: str,
+        now_us: int,
+        name: str = "",
+        email: str = "",
+        password: str = "",
+        subject: str | None = None,
+    ) -> User: ...
+    def users(self) -> list[User]: ...
+    def user(self, user_id: str) -> User | None: ...
+    def user_named(self, login: str) -> User | None: ...
+    def user_of_subject(self, subject: str) -> User | None: ...
+    def change_user(
+        self,
+        user_id: str,
+        *,
+        author: str,
+        now_us: int,
+        name: str | None = None,
+        email: str | None = None,
+        role: UserRole | None = None,
+        sees: Iterable[Sees] | None = None,
+        enabled: bool | None = None,
+        subject: str | None = None,
+        reason: str = "",
+    ) -> User: ...
+    def set_password(self, user_id: str, password: str, *, author: str, now_us: int) -> None: ...
+    def rehash_password(self, user_id: str, password: str) -> None: ...
+
+
+class SessionStore(Protocol):
+    """Signed-in browsers, and failed tries to sign in."""
+
+    def open_session(
+        self, user_id: str, *, login: str, now_us: int, expires_us: int
+    ) -> tuple[str, Session]: ...
+    def session(self, text: str, *, now_us: int, idle_us: int) -> Session | None: ...
+    def end_session(self, text: str) -> None: ...
+    def note_failed_sign_in(
+        self, *, login: str, address: str, now_us: int, keep_us: int
+    ) -> None: ...
+    def failed_sign_ins(self, *, login: str, address: str, since_us: int) -> tuple[int, int]: ...
+    def forget_failed_sign_ins(self, login: str) -> None: ...
+
+
+class ViewStore(Protocol):
+    """Saved views of lists."""
+
+    def save_view(
+        self, user_id: str, name: str, query: str, *, shared: bool, now_us: int
+    ) -> SavedView: ...
+    def views_for(self, user_id: str) -> list[SavedView]: ...
+    def delete_view(self, user_id: str, view_id: str) -> bool: ...
+
+
 class AuditStore(Protocol):
     """Who did what."""
 
@@ -247,6 +311,9 @@ class Ledger(
     ExperimentStore,
     SettingStore,
     TokenStore,
+    UserStore,
+    SessionStore,
+    ViewStore,
     KillLog,
     AuditStore,
     NoticeStore,

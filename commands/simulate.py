@@ -30,7 +30,8 @@ _QUICK = {
 @click.option("--families", help="Families of response, comma-separated.  [default: all]")
 @click.option(
     "--policies", default=_POLICIES, show_default=True,
-    help="static, oracle, constant_ARM, or the product's own by name.",
+    help="static, oracle, constant_ARM, reckless, or the product's own by name (value@0.6: with "
+    "a harm budget of 0.6 percent).",
 )  # fmt: skip
 @click.option("--tenants", default="1500", show_default=True, help="Sizes, comma-separated.")
 @click.option("--seeds", default="1,2,3,4,5", show_default=True, help="Seeds, comma-separated.")
@@ -71,7 +72,7 @@ def command(
     Results are kept below the home directory; the same command takes up what is missing.
     """
     from commands.simulation_grid import run_grid
-    from commands.simulation_result import print_blocks, write_report
+    from commands.simulation_result import print_blocks, print_criteria, write_report
     from simulation.responses.families import FAMILIES
 
     asked = {
@@ -91,6 +92,8 @@ def command(
     cells = _cells(tasks)
     blocks = _blocks(cells, tasks)
     print_blocks(blocks)
+    if judged_of(tasks) not in ("static", "oracle"):
+        print_criteria(blocks, judged_of(tasks))
     if json_file is not None:
         _write(json_file, json.dumps({"cells": cells}, indent=1) + "\n")
     if out is not None:
@@ -144,7 +147,7 @@ def _families(text: str) -> list[str]:
 
 
 def _policies(text: str) -> list[str]:
-    from flyball.policies.registry import policy_named
+    from commands.simulated_policy import simulated_policy
     from simulation.players import player_named
 
     words = _words(text, "policies")
@@ -154,7 +157,7 @@ def _policies(text: str) -> list[str]:
         except ValueError as error:
             raise InvalidInput(f"{word[:64]}: {error}.", field="policies") from error
         if own is None:
-            policy_named(word)
+            simulated_policy(word)
     return words
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from commands.simulation_tally import Tally
 from flyball.home import Home
 from flyball.instant import HOUR_US
 from flyball.policy import Policy
@@ -77,8 +78,7 @@ class InProcess:
     home: Home
     policy: Policy
     decisions: Path
-    at_one: int = 0
-    decided: int = 0
+    tally: Tally = field(default_factory=Tally)
     _held: Any = field(default=None, repr=False)
 
     def arms(self, hour: int, tenants: Sequence[str]) -> dict[str, int]:
@@ -109,11 +109,22 @@ class InProcess:
                 policy=self.policy,
             )
             made = log_pass(ledger, done, finished_us=wall_us())
-        self.decided += len(made)
-        self.at_one += sum(decision.proposed_arm == 100 for decision in made)
+        self.tally.add(made, done.outlooks)
         write_decisions(made, str(self.decisions))
         known = read_decisions(self.decisions)
         return {tenant: known[tenant] for tenant in tenants if tenant in known}
+
+    def watch(self, hour: int) -> None:
+        """Look for harm as ``flyball watch`` does; what it would withdraw goes on, but is noted."""
+        from ledger.acted_periods import acted_periods
+        from ledger.sqlite_ledger import read_ledger
+        from training.live_harm import look_for_harm
+
+        if self.tally.weeks_to_detect_harm is not None:
+            return
+        with read_ledger(self.home) as ledger:
+            periods = acted_periods(ledger, since_us=0, now_us=hour * HOUR_US)
+        self.tally.looked(look_for_harm(periods).harmful)
 
     def take_in(self, folder: Path) -> None:
         """``flyball import``."""

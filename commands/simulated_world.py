@@ -15,11 +15,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from commands.simulated_policy import simulated_policy
 from commands.simulated_product import InProcess, explore, import_quietly, learn
 from flyball.home import Home
 from flyball.instant import HOUR_US
-from flyball.policies.registry import policy_named
-from simulation.calendar_week import hour_of, week_of
+from simulation.calendar_week import first_hour, hour_of, week_of
 from simulation.cell import WorldSpec, read_cell, write_cell
 from simulation.figures import figures
 from simulation.guest import Guest
@@ -125,21 +125,23 @@ class SimulatedWorld:
         root = self._task.work / f"home-{name}"
         skip = shutil.ignore_patterns("mlflow", "rejects")
         shutil.copytree(taught.root, root, ignore=skip)
-        product = InProcess(Home(root), policy_named(name), root / "decisions.ndjson")
+        asked = simulated_policy(name)
+        asked.configure(Home(root).settings)
+        product = InProcess(Home(root), asked.policy, root / "decisions.ndjson")
         world = self._history.world.fork()
         guest = Guest(product, self._history.exporter.fork(world), self._task.work / "told")
         last = world.week + self._spec.weeks
 
         def hear(lived: World, week: Week) -> None:
             guest.hear(lived, week)
+            product.watch(first_hour(lived.week))
             self._say(f"{name}: {last - lived.week} weeks to go")
 
         try:
             played = play(world, guest, self._spec.weeks, hear)
         finally:
             shutil.rmtree(root)
-        at_one = {"chosen_at_one_percent": 100.0 * product.at_one / max(1, product.decided)}
-        self._keep(name, played, at_one, self._learnt)
+        self._keep(name, played, product.tally.figures(), self._learnt)
 
     def _keep(
         self, name: str, played: Played, more: dict[str, Any], learnt: dict[str, Any]

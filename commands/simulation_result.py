@@ -9,11 +9,12 @@ from rich.console import Console
 from rich.table import Table
 
 from simulation.report.columns import COLUMNS, shown
+from simulation.report.criteria import criteria
 from simulation.report.grid import Block
 from simulation.report.page import page
 
 #: Width when nobody looks: a log or a pipe should not cut figures off.
-_PIPE_WIDTH = 170
+_PIPE_WIDTH = 220
 
 
 def print_blocks(blocks: Sequence[Block]) -> None:
@@ -22,7 +23,8 @@ def print_blocks(blocks: Sequence[Block]) -> None:
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
     for block in blocks:
-        title = f"{block.family}, {block.tenants:,} tenants (percent of static's money)"
+        held = ", held out of tuning" if block.held_out else ""
+        title = f"{block.family}, {block.tenants:,} tenants (percent of static's money){held}"
         table = Table(title=title, box=SIMPLE_HEAD, title_justify="left")
         table.add_column("policy", no_wrap=True)
         for _, head, _ in COLUMNS:
@@ -36,6 +38,26 @@ def print_blocks(blocks: Sequence[Block]) -> None:
             console.print(f"  {block.trained}.", highlight=False)
 
 
-def write_report(blocks: Sequence[Block], settings: Mapping[str, object], judged: str) -> str:
+def print_criteria(
+    blocks: Sequence[Block], judged: str, gaming_percent: float | None = None
+) -> None:
+    """What the policy must show, and whether it did."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = _PIPE_WIDTH
+    table = Table(title=f"What {judged} must show", box=SIMPLE_HEAD, title_justify="left")
+    for head in ("criterion", "where", "demand", "found", "verdict"):
+        table.add_column(head)
+    for each in criteria(blocks, judged, gaming_percent):
+        table.add_row(each.name, each.where, each.demand, each.found, each.verdict)
+    console.print(table)
+
+
+def write_report(
+    blocks: Sequence[Block],
+    settings: Mapping[str, object],
+    judged: str,
+    gaming_percent: float | None = None,
+) -> str:
     """The HTML page."""
-    return page(blocks, settings, judged)
+    return page(blocks, settings, judged, gaming_percent)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 #: Raised where figures of an older version must not be mixed with ours.
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,21 +31,61 @@ COLUMNS = (
     ("friction_share_percent", "friction", "tenant weeks below 1, percent"),
     ("overdraft_share_percent", "overdraft", "tenant weeks above 1, percent"),
     (
+        "predicted_harm_percent",
+        "predicted harm",
+        "churn that the product's models predicted of all friction, exploration included, percent "
+        "of the tenants ever tightened; the harm budget binds it",
+    ),
+    (
+        "weeks_to_detect_harm",
+        "noticed",
+        "weeks until the product's own watch over live outcomes spoke (in so many of the seeds)",
+    ),
+    (
+        "chosen_friction_percent",
+        "chose friction",
+        "decisions in which the policy itself (exploration apart) chose below 1, percent",
+    ),
+    (
         "chosen_at_one_percent",
         "chose 1",
         "decisions in which the policy itself (exploration apart) chose 1, percent",
     ),
 )
 
+_SHARES = (
+    "share_percent", "one_percent", "retention_percent", "chosen_friction_percent",
+)  # fmt: skip
+#: Figures that are shown with their bound over seeds.
+_BOUNDED = (
+    "against_static_percent", "tenant_equal_percent", "worst_segment_percent",
+    "friction_churn_percent",
+)  # fmt: skip
+
 
 def shown(line: Line, figure: str) -> str:
-    """One figure as text; the net value with the half width of its one-sided 95 % bound."""
+    """One figure as text; the main ones with the half width of their one-sided 95 % bound."""
     value = line.mean.get(figure)
+    if figure == "weeks_to_detect_harm":
+        return _noticed(line)
     if value is None:
         return "-"
-    if figure.endswith(("share_percent", "one_percent", "retention_percent")):
+    if figure == "predicted_harm_percent":
+        return f"{value:.2f}"
+    if figure.endswith(_SHARES):
         return f"{value:.1f}"
     text = f"{value:+.2f}"
-    if figure == "against_static_percent" and line.policy != "static":
-        text += " ± ?" if math.isnan(line.bound) else f" ± {line.bound:.2f}"
+    if figure in _BOUNDED and line.policy != "static":
+        half = line.half_width(figure)
+        text += " ± ?" if math.isnan(half) else f" ± {half:.2f}"
     return text
+
+
+def _noticed(line: Line) -> str:
+    """Mean weeks, and in how many seeds at all; a dash where nobody looked."""
+    weeks = line.each.get("weeks_to_detect_harm", ())
+    if "chosen_at_one_percent" not in line.each:
+        return "-"
+    if not weeks:
+        return "never"
+    return f"{sum(weeks) / len(weeks):.0f} ({len(weeks)} of {line.seeds})"

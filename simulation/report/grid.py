@@ -7,22 +7,44 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from simulation.responses.families import FAMILIES
+
 #: Quantile 0.95 of Student's t by degrees of freedom; beyond them the normal's.
 _T95 = (6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812)
 _NORMAL95 = 1.645
+#: How training says that nothing can be said.
+INSUFFICIENT = "insufficient evidence"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One policy in one family and size, over its seeds."""
+    """One policy in one family and size, over its seeds.
+
+    ``each`` holds every figure seed by seed (where a seed has it). Differences to static are taken
+    within a seed, so their spread over seeds is that of a paired comparison. ``poor_evidence``
+    holds the shares of decisions at 1 in the seeds whose training found too little evidence.
+    """
 
     policy: str
     seeds: int
-    mean: Mapping[str, float]
-    #: Half width of the one-sided 95 % bound on the net value against static; NaN with one seed.
-    bound: float
+    each: Mapping[str, tuple[float, ...]]
     worst_segment: str
     violations: int
+    poor_evidence: tuple[float, ...] = ()
+
+    @property
+    def mean(self) -> Mapping[str, float]:
+        """Mean of every figure over the seeds that have it."""
+        return {name: sum(values) / len(values) for name, values in self.each.items()}
+
+    @property
+    def bound(self) -> float:
+        """Half width of the one-sided 95 % bound on the net value; NaN with one seed."""
+        return self.half_width("against_static_percent")
+
+    def half_width(self, figure: str) -> float:
+        """Half width of a one-sided 95 % bound on a figure's mean over seeds; NaN with one."""
+        return bound95(list(self.each.get(figure, ())))
 
     @property
     def gain(self) -> float:
@@ -38,6 +60,7 @@ class Block:
     tenants: int
     lines: tuple[Line, ...]
     trained: str
+    held_out: bool = False
 
     def line(self, policy: str) -> Line | None:
         """The line of a policy."""
@@ -45,7 +68,10 @@ class Block:
 
 
 def blocks(cells: Iterable[Mapping[str, Any]], judged: str) -> list[Block]:
-    """Group results; the family in which ``judged`` (a policy) does worst comes first."""
+    """Group results; the family in which ``judged`` (a policy) does worst comes first.
+
+    Families that are held out of all tuning come after the others.
+    """
     groups: dict[tuple[str, int], dict[str, list[Mapping[str, Any]]]] = {}
     for cell in cells:
         group = groups.setdefault((cell["family"], cell["tenants"]), {})
@@ -56,10 +82,11 @@ def blocks(cells: Iterable[Mapping[str, Any]], judged: str) -> list[Block]:
             tenants=tenants,
             lines=tuple(sorted((_line(n, c) for n, c in by.items()), key=lambda x: -x.gain)),
             trained=_trained(by),
+            held_out=family in FAMILIES and FAMILIES[family].held_out,
         )
         for (family, tenants), by in groups.items()
     ]
-    return sorted(found, key=lambda block: (_judged(block, judged), block.family, block.tenants))
+    return sorted(found, key=lambda b: (b.held_out, _judged(b, judged), b.family, b.tenants))
 
 
 def _judged(block: Block, policy: str) -> float:
@@ -69,16 +96,23 @@ def _judged(block: Block, policy: str) -> float:
 
 def _line(policy: str, cells: list[Mapping[str, Any]]) -> Line:
     rows = [cell["figures"] for cell in cells]
-    names = [name for name, value in rows[0].items() if isinstance(value, int | float)]
-    gains = [row["against_static_percent"] for row in rows]
+    each: dict[str, list[float]] = {}
+    for name, value in ((n, v) for row in rows for n, v in row.items()):
+        if isinstance(value, int | float):
+            each.setdefault(name, []).append(float(value))
     worst = min(rows, key=lambda row: float(row["worst_segment_percent"]))
     return Line(
         policy=policy,
         seeds=len(rows),
-        mean={name: sum(row[name] for row in rows) / len(rows) for name in names},
-        bound=bound95(gains),
+        each={name: tuple(values) for name, values in each.items()},
         worst_segment=worst["worst_segment"],
         violations=sum(sum(row["violations"].values()) for row in rows),
+        poor_evidence=tuple(
+            cell["figures"]["chosen_at_one_percent"]
+            for cell in cells
+            if str(cell["learnt"].get("effects", "")).startswith(INSUFFICIENT)
+            and "chosen_at_one_percent" in cell["figures"]
+        ),
     )
 
 
@@ -107,5 +141,5 @@ def _trained(by: Mapping[str, list[Mapping[str, Any]]]) -> str:
         return ""
     champions = sum(bool(learnt["promoted"]) for learnt in known)
     text = f"{champions} of {len(known)} trainings ended with a champion"
-    poor = sum(learnt["effects"].startswith("insufficient evidence") for learnt in known)
+    poor = sum(learnt["effects"].startswith(INSUFFICIENT) for learnt in known)
     return f"{text}, {poor} with insufficient evidence of effects" if poor else text

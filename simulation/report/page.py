@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from simulation.report.columns import COLUMNS, shown
+from simulation.report.criteria import Criterion, criteria
 from simulation.report.grid import Block, Line
 from simulation.report.plots import frontier, gains
 
@@ -14,13 +15,22 @@ body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding
 table{border-collapse:collapse;margin:1em 0;font-variant-numeric:tabular-nums;font-size:13px}
 th,td{padding:.25em .6em;text-align:right;border-bottom:1px solid #ddd}
 th:first-child,td:first-child{text-align:left}
+.words td,.words th{text-align:left} .met{color:#2c7a4b} .missed{color:#a12c3a;font-weight:600}
+.not-known{color:#777}
 .judged{background:#eef4fb;font-weight:600} .bad{color:#a12c3a} svg{max-width:100%;font-size:12px}
 dt{font-weight:600;float:left;clear:left;width:9em} dd{margin-left:9.5em} .scroll{overflow-x:auto}
 """
 
 
-def page(blocks: Sequence[Block], settings: Mapping[str, object], judged: str) -> str:
-    """The whole report: worst family first, then the frontier, then what figures mean."""
+def page(
+    blocks: Sequence[Block],
+    settings: Mapping[str, object],
+    judged: str,
+    gaming_percent: float | None = None,
+) -> str:
+    """The whole report: worst family first, criteria, families, frontier, what figures mean."""
+    tuned = [block for block in blocks if not block.held_out]
+    held = [block for block in blocks if block.held_out]
     parts = [
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
         "<meta name='viewport' content='width=device-width'>",
@@ -28,7 +38,11 @@ def page(blocks: Sequence[Block], settings: Mapping[str, object], judged: str) -
         "<h1>Simulated policies</h1>",
         f"<p>{_settings(settings)}. Families are ordered by what <b>{escape(judged)}</b> does in "
         "them, worst first. Nothing is averaged over families.</p>",
-        _overview(blocks, judged),
+        _overview(tuned, judged),
+        "<h2>Families held out of all tuning</h2>" if held else "",
+        _overview(held, judged) if held else "",
+        "<h2>What it must show</h2>",
+        _criteria(criteria(blocks, judged, gaming_percent)),
         *(_section(block, judged) for block in blocks),
         "<h2>Value against harm</h2>",
         "<p>Right is more value than static, up is more churn that friction caused (percent of "
@@ -63,6 +77,19 @@ def _overview(blocks: Sequence[Block], judged: str) -> str:
     )
 
 
+def _criteria(found: Sequence[Criterion]) -> str:
+    rows = "".join(
+        f"<tr><td>{escape(each.name)}</td><td>{escape(each.where)}</td>"
+        f"<td>{escape(each.demand)}</td><td>{escape(each.found)}</td>"
+        f"<td class='{each.verdict.replace(' ', '-')}'>{each.verdict}</td></tr>"
+        for each in found
+    )
+    return (
+        "<div class='scroll'><table class='words'><tr><th>criterion</th><th>where</th>"
+        f"<th>demand</th><th>found</th><th>verdict</th></tr>{rows}</table></div>"
+    )
+
+
 def _gain(line: Line | None) -> str:
     if line is None:
         return "-"
@@ -79,9 +106,10 @@ def _section(block: Block, judged: str) -> str:
         f"<th title='{escape(means, quote=True)}'>{escape(head)}</th>" for _, head, means in COLUMNS
     )
     rows = "".join(_row(line, judged) for line in block.lines)
+    held = " (held out of tuning)" if block.held_out else ""
     trained = f"<p>{escape(block.trained)}.</p>" if block.trained else ""
     return (
-        f"<h2>{escape(block.family)}, {block.tenants:,} tenants</h2>{trained}{gains(block)}"
+        f"<h2>{escape(block.family)}, {block.tenants:,} tenants{held}</h2>{trained}{gains(block)}"
         f"<div class='scroll'><table><tr><th>policy</th><th>seeds</th>{heads}<th>violations</th>"
         f"</tr>{rows}</table></div>"
     )

@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 import pytest
 
 from simulation.cell import WorldSpec, cell_path, read_cell, write_cell
+from simulation.report.columns import shown
+from simulation.report.criteria import criteria
 from simulation.report.grid import Block, blocks, bound95
 from simulation.report.page import page
 from simulation.report.plots import frontier, gains
@@ -112,5 +114,75 @@ def test_a_result_is_found_again_only_for_the_same_world(tmp_path: Path) -> None
 
 
 def test_a_damaged_result_counts_as_missing(tmp_path: Path) -> None:
-    cell_path(tmp_path, SPEC, "static").write_text('{"format": 1')
+    cell_path(tmp_path, SPEC, "static").write_text('{"format": 2')
     assert read_cell(tmp_path, SPEC, "static") is None
+
+
+def _verdicts(cells: list[dict[str, Any]], gaming: float | None = None) -> dict[str, str]:
+    found = criteria(blocks(cells, "value"), "value", gaming)
+    return {f"{each.name} {each.where}": each.verdict for each in found}
+
+
+def test_harm_is_met_missed_or_not_known_and_never_averaged_over_families() -> None:
+    cells = [_cell("smooth", "value", gain, seed) for seed, gain in ((1, 3.0), (2, 2.8))]
+    cells += [_cell("habit", "value", gain, seed) for seed, gain in ((1, -0.1), (2, -0.4))]
+    cells += [_cell("null", "value", 0.0)]
+    verdicts = _verdicts(cells)
+    assert verdicts["harm smooth, 600"] == "met"
+    assert verdicts["harm habit, 600"] == "missed"
+    assert verdicts["harm null, 600"] == "not known"
+
+
+def test_restraint_counts_seeds_and_the_harm_budget_is_held_against_predictions() -> None:
+    shares = [100.0] * 9 + [80.0]
+    more: list[dict[str, Any]] = [
+        {"chosen_at_one_percent": share, "predicted_harm_percent": 1.3, "friction_churn_percent": 1}
+        for share in shares
+    ]
+    cells = [_cell("null", "value", 0.0, seed, **m) for seed, m in enumerate(more, 1)]
+    verdicts = _verdicts(cells)
+    assert verdicts["restraint null, 600"] == "met"
+    assert verdicts["harm budget binds null, 600"] == "missed"
+    assert verdicts["friction-induced churn null, 600"] == "met"
+    # Every seed but the first said that evidence was insufficient; one of them acted.
+    assert verdicts["insufficient evidence null, 600"] == "missed"
+    assert _verdicts(cells[1:])["restraint null, 600"] == "missed"
+
+
+def test_gains_are_judged_where_acting_helps_and_from_ten_thousand_tenants_on() -> None:
+    def at(size: int, value: float) -> list[dict[str, Any]]:
+        gains = {"value": value, "oracle": 3.0, "constant_85": 1.0, "risk_rule": 0.5}
+        return [{**_cell("smooth", p, g), "tenants": size} for p, g in gains.items()]
+
+    verdicts = _verdicts([*at(1_500, 1.6), *at(10_000, 0.9), *at(20_000, 1.6)], gaming=6.0)
+    assert verdicts["gain smooth, 1,500"] == "not known"
+    assert verdicts["gain smooth, 10,000"] == "missed"
+    assert verdicts["gain smooth, 20,000"] == "met"
+    assert verdicts["above crude policies 10,000 tenants"] == "missed"
+    assert verdicts["above crude policies 20,000 tenants"] == "met"
+    assert verdicts["gaming everywhere"] == "missed"
+    nothing = _verdicts([_cell("null", "value", 0.0), _cell("null", "oracle", 0.0)])
+    assert not any(name.startswith("gain") for name in nothing)
+
+
+def test_families_held_out_of_tuning_come_apart_and_last() -> None:
+    cells = [_cell(family, "value", gain) for family, gain in (("delayed", -2.0), ("smooth", 1.0))]
+    found = blocks(cells, "value")
+    assert [(block.family, block.held_out) for block in found] == [
+        ("smooth", False), ("delayed", True),
+    ]  # fmt: skip
+    html = page(found, {}, "value")
+    assert html.index("held out of all tuning") < html.index("What it must show")
+
+
+def test_the_weeks_until_harm_was_noticed_say_in_how_many_seeds() -> None:
+    watched = {"chosen_at_one_percent": 0.0}
+    cells = [
+        _cell("habit", "reckless", -1.0, 1, **watched, weeks_to_detect_harm=8),
+        _cell("habit", "reckless", -1.0, 2, **watched, weeks_to_detect_harm=None),
+        _cell("habit", "static", 0.0),
+        _cell("habit", "value", 0.0, **watched, weeks_to_detect_harm=None),
+    ]
+    (block,) = blocks(cells, "reckless")
+    text = {line.policy: shown(line, "weeks_to_detect_harm") for line in block.lines}
+    assert text == {"reckless": "8 (1 of 2)", "static": "-", "value": "never"}

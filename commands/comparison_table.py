@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from training.comparison_log import comparison_row
 from training.dataset import Dataset
 from training.estimators.comparison import TENANT_WORTH, Row, compare_estimators
 from training.estimators.estimator import lacking
@@ -65,19 +66,4 @@ def _value(row: Row) -> str:
 
 def comparison_json(rows: Sequence[Row]) -> list[dict[str, object]]:
     """JSON-ready rows."""
-    return [
-        {
-            "estimator": row.name,
-            "summary": row.summary,
-            "gain": {
-                outcome: {"mean": each.mean, "error": each.error}
-                for outcome, each in zip(OUTCOMES, row.gain, strict=True)
-            },
-            "moved": row.moved,
-            "value": {"refused": row.value.reason}
-            if isinstance(row.value, Refused)
-            else row.value.figures(),
-            "seconds": row.seconds,
-        }
-        for row in rows
-    ]
+    return [comparison_row(row) for row in rows]

@@ -51,7 +51,9 @@ def command(
     from commands.comparison_table import compared, comparison_json, print_comparison
     from commands.training_data import load_dataset, load_gates, load_stakes
     from commands.training_table import print_result, result_json
+    from training.comparison_log import log_comparison
     from training.run import train
+    from training.tracking import store_of
 
     as_of_us = as_of_moment(as_of) // HOUR_US * HOUR_US
     limits = load_gates(home)
@@ -68,6 +70,8 @@ def command(
             notice=notice,
         )
         rows = compared(dataset, seed, notice) if compare else ()
+        if compare:
+            log_comparison(store_of(home), result.run_id, rows)
     if as_json:
         click.echo(result_json(dataset, result, comparison_json(rows) if compare else None))
     else:

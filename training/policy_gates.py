@@ -5,22 +5,24 @@ Each is a veto. They speak only where the log bears on the policy, and never use
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from flyball.gate_settings import GateSettings
+from training.arm_value import ArmValue, arm_values
 from training.clustered import clustered_error
-from training.dataset import Bools, Floats
+from training.dataset import Floats
 from training.gate import Gate, Verdict, not_applicable
 from training.held_out import HeldOut
 from training.off_policy.comparison import Comparison, compare
-from training.off_policy.logged import LoggedBandit
 from training.off_policy.money import MoneyComparison, compare_money
 from training.off_policy.off_policy_gate import NAME, VetoRule, off_policy_gate
-from training.off_policy.overlap import Refused
-from training.off_policy.value import ValueSettings
+from training.off_policy.overlap import Overlap, Refused, overlap
+from training.off_policy.value import Estimate, ValueSettings
 from training.outcome_model import OUTCOMES
+from training.qini import Qini, qini_curves
 
 EFFECTS, HARM = "effect_calibration", "churn_harm"
 CAP = "gates.churn_cap"
@@ -29,26 +31,54 @@ DAYS_OF_CAP = 182
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyReport:
-    """The gates, and figures by name for the run's metrics (raw money among them)."""
+    """The gates, and figures by name for the run's metrics (raw money among them).
+
+    ``values``, ``qini`` and ``harm`` are what the plots show; empty where nothing can be said, and
+    ``silent`` tells why. ``harm`` maps a harm gate to the difference in churn a period.
+    """
 
     gates: tuple[Gate, ...]
     figures: dict[str, float]
+    values: tuple[ArmValue, ...] = ()
+    qini: tuple[Qini, ...] = ()
+    harm: Mapping[str, Estimate] = field(default_factory=dict)
+    harm_cap: float = 0.0
+    overlap: Overlap | None = None
+    silent: str = ""
 
 
 def silent_policy(reason: str) -> PolicyReport:
     """Every gate on the policy, not applicable for one reason."""
     names = (f"{NAME}.equal", f"{NAME}.money", HARM, *(f"{EFFECTS}.{name}" for name in OUTCOMES))
-    return PolicyReport(gates=tuple(not_applicable(name, reason) for name in names), figures={})
+    gates = tuple(not_applicable(name, reason) for name in names)
+    return PolicyReport(gates=gates, figures={}, silent=reason)
 
 
 def policy_gates(held: HeldOut, settings: GateSettings | None = None) -> PolicyReport:
     """Hold the candidate's policy and effects against logged draws of unseen organisations."""
     limits = settings or GateSettings()
     value_gates, figures = _value(held, limits)
-    gates = [*value_gates, *_harm(held, limits)]
+    cap = limits.churn_cap * held.rows.period_days / DAYS_OF_CAP
+    harm_gates, harm = _harm(held, cap)
+    gates = [*value_gates, *harm_gates]
     gates += [_effects(held, index, limits) for index in range(len(OUTCOMES))]
     friction = float((held.policy @ _below(held)).mean())
-    return PolicyReport(gates=tuple(gates), figures=figures | {"policy.friction_share": friction})
+    figures |= {"policy.friction_share": friction} | _harm_figures(harm)
+    values, curves = arm_values(held), qini_curves(held)
+    for each in values:
+        figures |= each.figures()
+    for curve in curves:
+        figures |= curve.figures()
+    moved = overlap(held.logged, held.policy, held.static)
+    return PolicyReport(
+        gates=tuple(gates),
+        figures=figures,
+        values=values,
+        qini=curves,
+        harm=harm,
+        harm_cap=cap,
+        overlap=moved if float(np.abs(held.policy - held.static).sum()) > 0.0 else None,
+    )
 
 
 def _value(held: HeldOut, limits: GateSettings) -> tuple[list[Gate], dict[str, float]]:
@@ -87,30 +117,35 @@ def _told(name: str, found: MoneyComparison, scale: float) -> dict[str, float]:
     return figures
 
 
-def _harm(held: HeldOut, limits: GateSettings) -> list[Gate]:
-    """Churn that the policy adds, overall and per segment."""
+def _harm(held: HeldOut, cap: float) -> tuple[list[Gate], dict[str, Estimate]]:
+    """Churn that the policy adds, overall and per segment: gates, and what they rest on."""
     codes, segments = held.rows.groups("segment")
     everybody = np.ones(len(held.rows), dtype=np.bool_)
     groups = [(HARM, everybody)]
     if len(segments) > 1:
         groups += [(f"{HARM}.{name or 'none'}", codes == at) for at, name in enumerate(segments)]
-    cap = limits.churn_cap * held.rows.period_days / DAYS_OF_CAP
     # All segments together may raise one false alarm in twenty.
     settings = ValueSettings(level=1.0 - 0.05 / len(groups))
     # Only churn decides here: other outcomes do not make its interval any surer.
     logged = replace(held.logged, event=held.logged.reward > 0.0)
-    return [_harm_of(held, logged, name, mask, cap, settings) for name, mask in groups]
+    gates, found = [], {}
+    for name, mask in groups:
+        compared = compare(logged.take(mask), held.policy[mask], held.static[mask], settings)
+        gates.append(_harm_of(compared, name, cap))
+        if not compared.same and not isinstance(compared.difference, Refused):
+            found[name] = compared.difference
+    return gates, found
 
 
-def _harm_of(
-    held: HeldOut,
-    logged: LoggedBandit,
-    name: str,
-    mask: Bools,
-    cap: float,
-    settings: ValueSettings,
-) -> Gate:
-    found: Comparison = compare(logged.take(mask), held.policy[mask], held.static[mask], settings)
+def _harm_figures(harm: Mapping[str, Estimate]) -> dict[str, float]:
+    return {
+        f"{name}.{key}": float(getattr(each, key))
+        for name, each in harm.items()
+        for key in ("value", "floor", "ceiling")
+    }
+
+
+def _harm_of(found: Comparison, name: str, cap: float) -> Gate:
     if found.same:
         return not_applicable(name, "the policy is static on these rows")
     difference = found.difference

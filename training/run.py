@@ -20,8 +20,11 @@ from training.candidate import Fitted, Notice, Rival, fit_and_judge
 from training.contract import Contract, catalogue_contract
 from training.dataset import Dataset
 from training.effects import ArmEffects, EffectEstimator
+from training.estimators.overlap import arm_overlap
+from training.estimators.table import table_of
 from training.evaluation import Report
 from training.gate import GateTable
+from training.plots.gallery import Exhibits
 from training.registry import CHAMPION, RegisteredVersion, Registry
 from training.risk import RiskModel
 from training.run_log import EXAMPLE_ROWS, RunRecord, log_run
@@ -33,11 +36,13 @@ from training.tracking import store_of
 class TrainingResult:
     """What one training came to.
 
-    ``version`` is its number in the registry; ``champion`` the champion afterwards; ``promoted``
-    whether that is this version; ``first`` whether nothing had been registered before.
+    ``version`` is its number in the registry, ``run_id`` its run in MLflow; ``champion`` the
+    champion afterwards; ``promoted`` whether that is this version; ``first`` whether nothing had
+    been registered before.
     """
 
     version: int
+    run_id: str
     bundle_version: str
     models: tuple[RiskModel, ...]
     effects: ArmEffects
@@ -92,7 +97,7 @@ def train(
     with tempfile.TemporaryDirectory(prefix="flyball-train-") as folder:
         directory = Path(folder) / fitted.bundle.version
         write_bundle(directory, fitted.bundle, load_private_key(home.signing_key))
-        number = log_run(store, _record(dataset, terms, fitted, directory, home, seed))
+        number, run_id = log_run(store, _record(dataset, terms, fitted, directory, home, seed))
     promoted = promote and fitted.gates.passed
     if promoted:
         registry.promote(number, terms.feature_hash)
@@ -100,6 +105,7 @@ def train(
         registry.challenge(number)
     return TrainingResult(
         version=number,
+        run_id=run_id,
         bundle_version=fitted.bundle.version,
         models=fitted.models,
         effects=fitted.effects,
@@ -155,10 +161,14 @@ def _record(
         parameters=parameters,
         dataset=dataset,
         hazards=Scorer(fitted.bundle).hazards(x).astype(np.float64),
-        judged=fitted.judged,
-        report=fitted.report,
+        shown=Exhibits(
+            judged=fitted.judged,
+            report=fitted.report,
+            effects=fitted.effects,
+            policy=fitted.policy,
+            overlap=arm_overlap(table_of(dataset, fitted.effects.segments)),
+        ),
         gates=fitted.gates,
-        policy=fitted.policy.figures,
         effects={
             "summary": fitted.effects.summary,
             "evidence": dict(fitted.effects.evidence),

@@ -7,16 +7,15 @@ import json
 import math
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from training.dataset import Dataset, Floats
-from training.evaluation import Judged, Report
 from training.gate import GateTable
-from training.plots import draw_plots
+from training.plots.gallery import Exhibits, draw_plots
 from training.registry import MODEL_NAME, tag_name, version_tags
 from training.tracking import EXPERIMENT, Store, tracking
 
@@ -38,17 +37,15 @@ class RunRecord:
     parameters: Mapping[str, object]
     dataset: Dataset
     hazards: Floats
-    judged: Sequence[Judged]
-    report: Report
+    shown: Exhibits
     gates: GateTable
-    policy: Mapping[str, float]
     effects: Mapping[str, object]
     card: str
     verify_key: Path
 
 
-def log_run(store: Store, record: RunRecord) -> int:
-    """Log ``record`` as one finished run and register its bundle; returns the version's number."""
+def log_run(store: Store, record: RunRecord) -> tuple[int, str]:
+    """Log ``record`` as one finished run and register its bundle: version number and run id."""
     with tracking(store) as client:
         import mlflow
 
@@ -63,7 +60,7 @@ def log_run(store: Store, record: RunRecord) -> int:
             uri = _model(record)
             _figures(client, run_id, _by_group(record))
             _papers(record)
-        return _register(client, uri, run_id, record)
+        return _register(client, uri, run_id, record), run_id
 
 
 def _experiment(client: Any, store: Store) -> str:
@@ -94,7 +91,7 @@ def _overall(record: RunRecord) -> dict[str, float]:
     """``test.churn.auc`` and the like; ``data.churn.rate_28`` over all units."""
     flat = {
         f"test.{outcome}.{name}": value
-        for outcome, quality in record.report.overall.items()
+        for outcome, quality in record.shown.report.overall.items()
         for name, value in quality.figures().items()
     }
     return flat | {f"data.{k}.rate_28": v for k, v in record.dataset.month_rates().items()}
@@ -104,7 +101,7 @@ def _by_group(record: RunRecord) -> dict[str, float]:
     """``segment.smb.churn.auc``, ``plan.pro.churn.auc`` and ``gate.onnx_parity``."""
     flat = {
         f"{kind}.{value}.{outcome}.{name}": figure
-        for kind, values in record.report.groups.items()
+        for kind, values in record.shown.report.groups.items()
         for value, each in values.items()
         for outcome, quality in each.items()
         for name, figure in quality.figures().items()
@@ -112,7 +109,8 @@ def _by_group(record: RunRecord) -> dict[str, float]:
     for gate in record.gates.plain():
         if isinstance(gate["figure"], float):
             flat[f"gate.{gate['name']}"] = gate["figure"]
-    return flat | {name: value for name, value in record.policy.items() if math.isfinite(value)}
+    figures = record.shown.policy.figures
+    return flat | {name: value for name, value in figures.items() if math.isfinite(value)}
 
 
 def _data(dataset: Dataset) -> None:
@@ -150,17 +148,39 @@ def _papers(record: RunRecord) -> None:
 
     with tempfile.TemporaryDirectory(prefix="flyball-run-") as folder:
         directory = Path(folder)
-        draw_plots(record.judged, directory)
+        draw_plots(record.shown, directory)
         for name, content in (
             ("gates.json", record.gates.plain()),
-            ("evaluation.json", record.report.plain()),
+            ("evaluation.json", record.shown.report.plain()),
             ("effects.json", record.effects),
-            ("policy.json", dict(record.policy)),
+            ("policy.json", dict(record.shown.policy.figures)),
+            ("overlap.json", [asdict(each) for each in record.shown.overlap]),
             ("dropped.json", dict(record.dataset.dropped)),
         ):
             (directory / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         (directory / "card.md").write_text(record.card, encoding="utf-8")
+        (directory / "gates.md").write_text(gate_page(record.gates), encoding="utf-8")
         mlflow.log_artifacts(folder, "report")
+
+
+def gate_page(gates: GateTable) -> str:
+    """The gate table as Markdown: what had to hold, what was found, which setting decides."""
+    lines = [
+        f"# Gates: {gates.status}",
+        "",
+        "| gate | verdict | figure | threshold | what had to hold, or why none | setting |",
+        "|---|---|---|---|---|---|",
+    ]
+    for gate in gates.gates:
+        figure, threshold = (
+            "-" if value is None else f"{value:.4g}" for value in (gate.figure, gate.threshold)
+        )
+        words = (gate.reason or gate.rule).replace("|", "/")
+        verdict = gate.verdict.value.replace("_", " ")
+        lines.append(
+            f"| {gate.name} | {verdict} | {figure} | {threshold} | {words} | {gate.setting} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def _model(record: RunRecord) -> str:

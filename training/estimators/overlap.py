@@ -26,7 +26,9 @@ class ArmOverlap:
 
 
 def arm_overlap(table: EffectTable) -> tuple[ArmOverlap, ...]:
-    """Overlap of every arm of ``table``."""
+    """Overlap of every arm of ``table``; nothing for a table without rows."""
+    if not len(table):
+        return ()
     effective = effective_rows(table)
     found = []
     for at, arm in enumerate(table.arms):

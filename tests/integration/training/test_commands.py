@@ -70,7 +70,7 @@ def test_a_failing_gate_exits_with_3_and_says_which_and_by_how_much(
     assert flyball(home, "train", "--json") == 3
     said = capsys.readouterr()
     assert "! scoring_latency failed: " in said.err
-    assert "(0.001)" in said.err
+    assert "(0.001, set by gates.latency_ratio)" in said.err
     assert "version 2 stays champion" in said.err
     result = json.loads(said.out)
     assert result["champion"] == 2

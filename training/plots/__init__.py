@@ -1,0 +1,1 @@
+"""Pictures of a training for the registry, drawn without a display."""

@@ -47,6 +47,8 @@ def home_report(home: Home, now_us: int) -> Report:
         "killSwitch": _kill_switch(home),
         "experiment": ledger.get("experiment"),
         "overrides": ledger.get("overrides"),
+        "notices": ledger.get("notices"),
+        "webhooks": ledger.get("webhooks"),
         "notes": notes,
         "unreadable": unreadable,
     }
@@ -55,6 +57,7 @@ def home_report(home: Home, now_us: int) -> Report:
 def _ledger(home: Home, now_us: int) -> Report | None:
     from commands.experiment import describe
     from ledger.sqlite_ledger import read_ledger
+    from serving.webhooks.notices import notice_json, outbox_json
 
     if not home.ledger.exists():
         return None
@@ -80,6 +83,8 @@ def _ledger(home: Home, now_us: int) -> Report | None:
             },
             "experiment": describe(running[0]) if running else None,
             "overrides": len(ledger.overrides(active_at_us=now_us)),
+            "notices": [notice_json(notice) for notice in ledger.notices()],
+            "webhooks": outbox_json(ledger.outbox_counts()),
         }
 
 

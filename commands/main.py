@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "import": "importing",
     "kill": "kill",
     "models": "models",
+    "notice": "notice",
     "override": "override",
     "promote": "promote",
     "publish": "publish",
@@ -36,6 +37,7 @@ COMMANDS: dict[str, str] = {
     "token": "tokens",
     "train": "train",
     "watch": "watch",
+    "webhook": "webhook",
 }
 
 #: Extras that a missing library belongs to, for the error that says what to install.

@@ -38,6 +38,9 @@ def _print(report: Report) -> None:
     for name, value in _lines(report):
         table.add_row(Text(name, style="bold"), Text(value))
     Console().print(table, soft_wrap=False)
+    # Before everything else that may be wrong: this is what somebody must act on.
+    for notice in report["notices"] or ():
+        click.echo(f"!! notice {notice['id']} ({notice['severity']}): {notice['message']}")
     for problem in (*report["notes"], *report["unreadable"]):
         click.echo(f"! {problem}")
 
@@ -75,6 +78,7 @@ def _lines(report: Report) -> Iterator[tuple[str, str]]:
         else "none: nothing is randomised",
     )
     yield "overrides", f"{report['overrides'] or 0:,} in force"
+    yield from _webhooks(report["webhooks"])
 
 
 def _usage(usage: Report | None) -> Iterator[tuple[str, str]]:
@@ -90,6 +94,17 @@ def _usage(usage: Report | None) -> Iterator[tuple[str, str]]:
         pending = usage["pending"]
         yield "pending", f"{pending['events']:,} events of {pending['names']:,} unknown tenants"
         yield "conflicts", f"{usage['conflicts']:,} events refused and kept"
+
+
+def _webhooks(counts: Report | None) -> Iterator[tuple[str, str]]:
+    if counts is None or not (counts["waiting"] or counts["delivered"] or counts["givenUp"]):
+        return
+    last = f"; last error {counts['lastError']}" if counts["lastError"] else ""
+    yield (
+        "webhooks",
+        f"{counts['waiting']:,} waiting, {counts['delivered']:,} delivered, "
+        f"{counts['givenUp']:,} given up{last}",
+    )
 
 
 def _decisions(counts: dict[str, int] | None) -> str:

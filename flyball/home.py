@@ -63,6 +63,11 @@ class Home:
         return self.root / "keys" / "tokens.json"
 
     @property
+    def webhook_secrets(self) -> Path:
+        """Secrets that webhook messages are signed with, one a line (mode 0600)."""
+        return self.root / "keys" / "webhook.secrets"
+
+    @property
     def bundles(self) -> Path:
         """Published bundles, one directory a version, and ``current.json``."""
         return self.root / "bundles"

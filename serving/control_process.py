@@ -17,6 +17,7 @@ from serving.control_loop import ControlLoop
 from serving.logs import configure_logs
 from serving.sealing import keep_sealed
 from serving.settings import ClockKind, load_settings
+from serving.webhooks.sender import keep_sending
 
 
 def main() -> None:
@@ -42,9 +43,17 @@ def _decide(home: Home, clock: ClockKind, stopping: threading.Event) -> None:
     settings = load_settings(home.settings)
     sealer = threading.Thread(target=keep_sealed, args=(home, stopping), name="sealer", daemon=True)
     sealer.start()
+    # Without an address nothing is told to anybody but `flyball status` and /v1/health.
+    sender = threading.Thread(
+        target=keep_sending, args=(home, settings.webhooks, stopping), name="webhooks", daemon=True
+    )
+    if settings.webhooks.url:
+        sender.start()
     with ControlLoop(home, settings, clock_for(clock, home)) as loop:
         loop.run(stopping)
     sealer.join(timeout=10)
+    if sender.is_alive():
+        sender.join(timeout=2)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from flyball.arm import DEFAULT_GRID, ArmGrid
+from flyball.canary import CanarySettings
 from flyball.errors import InvalidInput, StorageError
 from flyball.gate_settings import GateSettings
 from flyball.guardrail_settings import GuardrailSettings, guardrails_from
 from flyball.identity import check_word
+from serving.webhooks.endpoint import WebhookSettings, webhooks_from
 
 _MAX_BYTES = 1 << 20
 
@@ -114,6 +116,8 @@ class Settings:
     server: ServerSettings = field(default_factory=ServerSettings)
     guardrails: GuardrailSettings = field(default_factory=GuardrailSettings)
     gates: GateSettings = field(default_factory=GateSettings)
+    canary: CanarySettings = field(default_factory=CanarySettings)
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
 
 
 def load_settings(path: Path) -> Settings:
@@ -155,8 +159,8 @@ def settings_from(entry: Mapping[str, Any]) -> Settings:
         policy=_policy(_table(entry, "policy")),
         decisions=_decisions(_table(entry, "decisions")),
         server=ServerSettings(**_plain(ServerSettings, _table(entry, "server"), "server")),
-        guardrails=guardrails_from(_table(entry, "guardrails")),
-        gates=GateSettings(**_plain(GateSettings, _table(entry, "gates"), "gates")),
+        canary=CanarySettings(**_plain(CanarySettings, _table(entry, "canary"), "canary")),
+        webhooks=_webhooks(_table(entry, "webhooks")),
     )
 
 
@@ -187,6 +191,11 @@ def _decisions(table: Mapping[str, Any]) -> DecisionSettings:
                 field="decisions.clock",
             ) from error
     return DecisionSettings(**values)
+
+
+def _webhooks(table: Mapping[str, Any]) -> WebhookSettings:
+    _check_known("webhooks", table, [item.name for item in fields(WebhookSettings)])
+    return webhooks_from(table)
 
 
 def _table(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:

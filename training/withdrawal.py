@@ -9,6 +9,7 @@ from flyball.errors import FlyballError
 from flyball.home import Home
 from ledger.acted_periods import acted_periods
 from ledger.kill import engage_kill
+from ledger.notice import NoticeKind, Severity
 from ledger.sqlite_ledger import SqliteLedger, open_ledger, read_ledger
 from models.current import unpublish
 from training.live_harm import HarmLook, look_for_harm
@@ -84,6 +85,15 @@ def _record(
     if engaged:
         ledger.record_kill(engaged=True, author=AUTHOR, reason=f"harm: {why}", now_us=now_us)
     bundle = "" if withdrawn is None else withdrawn.bundle
+    ledger.raise_notice(
+        NoticeKind.MODEL_WITHDRAWN,
+        Severity.CRITICAL,
+        subject=bundle or "home",
+        message=f"Harm was found: {why}. Every multiplier is 1, and "
+        f"{bundle or 'no champion'} was withdrawn. Look into it, then `flyball kill off`.",
+        author=AUTHOR,
+        now_us=now_us,
+    )
     ledger.append_audit(
         now_us=now_us,
         author=AUTHOR,

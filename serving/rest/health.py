@@ -6,8 +6,12 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from flyball.errors import StorageError
 from flyball.instant import format_instant
+from ledger.notice import Severity
 from serving.rest.gate import Anyone, At
+from serving.webhooks.notices import notice_json, outbox_json
+from serving.worker import Worker
 
 
 def routes() -> APIRouter:
@@ -33,9 +37,37 @@ def routes() -> APIRouter:
             "refused": None if reader.error is None else str(reader.error),
         }
 
+    @router.get("/v1/health", summary="How the service is doing, and what people must be told")
+    def health(worker: At, _: Anyone) -> dict[str, Any]:
+        told, unreadable = _told(worker)
+        killed = worker.home.kill.exists()
+        source = worker.rung().value
+        critical = any(each["severity"] == Severity.CRITICAL.value for each in told["notices"])
+        fine = worker.reader.ready and source == "fresh" and not (killed or unreadable or critical)
+        return {
+            "status": "ok" if fine else "attention",
+            "source": source,
+            "snapshot": None if worker.reader.version is None else str(worker.reader.version),
+            "killSwitch": killed,
+            "unreadable": unreadable,
+            **told,
+        }
+
     @router.get("/metrics", summary="Prometheus text format, without tenant labels")
     def metrics(worker: At, _: Anyone) -> Response:
         content, media_type = worker.metrics.exposition()
         return Response(content, media_type=media_type)
 
     return router
+
+
+def _told(worker: Worker) -> tuple[dict[str, Any], list[str]]:
+    """Open notices and the outbox; what cannot be read is said, not raised."""
+    try:
+        ledger = worker.ledger
+        return {
+            "notices": [notice_json(notice) for notice in ledger.notices()],
+            "webhooks": outbox_json(ledger.outbox_counts()),
+        }, []
+    except StorageError as error:
+        return {"notices": [], "webhooks": None}, [str(error)]

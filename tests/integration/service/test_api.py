@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from flyball.instant import format_instant
+from ledger.notice import NoticeKind, Severity
 from ledger.people import Role
 from tests.integration.service.running import Service, entry
 
@@ -346,3 +347,25 @@ def test_where_decisions_follow_events_an_event_arrives_at_its_own_time(service:
     kept = {e.event_id: (e.time_us, e.arrived_us) for e in service.worker.events.events_since(0)}
     assert kept["e1"] == (1_893_456_000_000_000, 1_893_456_000_000_000)
     assert kept["e2"] == (newest_us, newest_us)
+
+
+def test_health_tells_what_people_must_know(service: Service) -> None:
+    with service.client() as client:
+        fine = client.get("/v1/health").json()
+        assert (fine["status"], fine["notices"]) == ("ok", [])
+        notice = service.worker.ledger.raise_notice(
+            NoticeKind.MODEL_WITHDRAWN,
+            Severity.CRITICAL,
+            subject="b1",
+            message="Harm was found.",
+            author="flyball watch",
+            now_us=service.worker.now_us(),
+        )
+        told = client.get("/v1/health").json()
+        assert told["status"] == "attention"
+        assert [each["message"] for each in told["notices"]] == ["Harm was found."]
+        assert told["webhooks"]["waiting"] == 0
+        service.worker.ledger.end_notice(
+            notice.notice_id, author="ann", reason="done", now_us=service.worker.now_us()
+        )
+        assert client.get("/v1/health").json()["status"] == "ok"

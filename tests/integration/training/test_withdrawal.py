@@ -12,6 +12,7 @@ from flyball.errors import Refused
 from flyball.home import Home
 from flyball.instant import DAY_US
 from ledger.kill import kill_state, release_kill
+from ledger.notice import Severity
 from ledger.sqlite_ledger import open_ledger
 from models.current import read_current
 from tests.integration.training.live_weeks import LATER, TENANTS, WEEKS, live_weeks
@@ -53,9 +54,13 @@ def test_a_harmful_champion_is_withdrawn_and_cannot_come_back(
         registry.promote(second.version, HASH)
     with open_ledger(home) as ledger:
         acts = {entry.action: entry for entry in ledger.audit()}
+        (notice,) = ledger.notices()
     assert acts[ACTION].before == second.bundle_version
     assert acts["kill.on"].author == AUTHOR
     assert "harm found" in caplog.text
+    assert (notice.kind, notice.subject) == ("model_withdrawn", second.bundle_version)
+    assert notice.severity is Severity.CRITICAL
+    assert "flyball kill off" in notice.message
 
 
 def test_the_same_harm_is_answered_once(home: Home) -> None:

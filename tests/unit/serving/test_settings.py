@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from flyball.canary import CanarySettings
 from flyball.errors import InvalidInput
 from flyball.gate_settings import GateSettings
 from flyball.guardrail_settings import GuardrailSettings
@@ -20,6 +21,7 @@ from serving.settings import (
     load_settings,
     settings_from,
 )
+from serving.webhooks.endpoint import WebhookSettings
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "settings.md"
 
@@ -72,6 +74,16 @@ def test_every_table_is_read(tmp_path: Path) -> None:
         ({"gates": {"min_events": 2.5}}, "gates.min_events", "a whole number"),
         ({"gates": {"latency_ratio": float("nan")}}, "gates.latency_ratio", ""),
         ({"gates": {"slope_low": 2.0}}, "gates.slope_low", "gates.slope_high"),
+        ({"canary": {"share": 0.6}}, "canary.share", "Promote"),
+        ({"canary": {"shares": 0.1}}, "canary.shares", "canary.share"),
+        ({"webhooks": {"url": "http://example.com/x"}}, "webhooks.url", "https"),
+        ({"webhooks": {"url": "https://me:secret@example.com/"}}, "webhooks.url", "password"),
+        ({"webhooks": {"url": "https://"}}, "webhooks.url", ""),
+        ({"webhooks": {"url": 3}}, "webhooks.url", "text"),
+        ({"webhooks": {"events": "notice"}}, "webhooks.events", ""),
+        ({"webhooks": {"events": ["No tice"]}}, "webhooks.events", ""),
+        ({"webhooks": {"timeout_seconds": 0}}, "webhooks.timeout_seconds", "1..60"),
+        ({"webhooks": {"urls": ""}}, "webhooks.urls", "webhooks.url"),
     ],
 )
 def test_a_wrong_setting_is_named(entry: dict[str, object], field: str, hint: str) -> None:
@@ -90,7 +102,13 @@ def test_a_damaged_file_says_so(raw: bytes, tmp_path: Path) -> None:
 
 
 def test_every_setting_is_documented_and_nothing_else_is() -> None:
-    tables = {"decisions": DecisionSettings, "server": ServerSettings, "gates": GateSettings}
+    tables = {
+        "decisions": DecisionSettings,
+        "server": ServerSettings,
+        "gates": GateSettings,
+        "canary": CanarySettings,
+        "webhooks": WebhookSettings,
+    }
     expected = {"policy.name"}
     for table, kind in tables.items():
         expected |= {f"{table}.{item.name}" for item in fields(kind)}

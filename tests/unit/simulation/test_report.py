@@ -176,7 +176,7 @@ def test_families_held_out_of_tuning_come_apart_and_last() -> None:
 
 
 def test_the_weeks_until_harm_was_noticed_say_in_how_many_seeds() -> None:
-    watched = {"chosen_at_one_percent": 0.0}
+    watched: dict[str, Any] = {"chosen_at_one_percent": 0.0}
     cells = [
         _cell("habit", "reckless", -1.0, 1, **watched, weeks_to_detect_harm=8),
         _cell("habit", "reckless", -1.0, 2, **watched, weeks_to_detect_harm=None),

@@ -47,6 +47,10 @@ _QUICK = {
     "--quick", is_flag=True,
     help="Three families, 600 tenants, two seeds, unless another option says otherwise.",
 )  # fmt: skip
+@click.option(
+    "--gaming", is_flag=True,
+    help="Also search for the strategy by which tenants gain most quota from the judged policy.",
+)  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1, 256), help="Worlds at a time.  [default: cores]")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="File for all figures.")
 @click.option("--out", type=click.Path(path_type=Path), help="File for the HTML report.")
@@ -62,6 +66,7 @@ def command(
     weeks: int,
     epsilon: float,
     quick: bool,
+    gaming: bool,
     jobs: int | None,
     json_file: Path | None,
     out: Path | None,
@@ -72,7 +77,13 @@ def command(
     Results are kept below the home directory; the same command takes up what is missing.
     """
     from commands.simulation_grid import run_grid
-    from commands.simulation_result import print_blocks, print_criteria, write_report
+    from commands.simulation_result import (
+        print_blocks,
+        print_criteria,
+        print_games,
+        write_report,
+    )
+    from simulation.report.games import most_gained
     from simulation.responses.families import FAMILIES
 
     asked = {
@@ -85,23 +96,27 @@ def command(
         default = click.core.ParameterSource.DEFAULT
         asked |= {k: v for k, v in _QUICK.items() if context.get_parameter_source(k) is default}
     home: Home = context.obj
-    tasks = _tasks(home, asked, weeks=weeks, epsilon=epsilon)
+    tasks = _tasks(home, asked, weeks=weeks, epsilon=epsilon, gaming=gaming)
     if fresh:
         _forget(tasks)
     run_grid(tasks, jobs)
     cells = _cells(tasks)
     blocks = _blocks(cells, tasks)
+    games = _games(tasks)
     print_blocks(blocks)
+    print_games(games)
     if judged_of(tasks) not in ("static", "oracle"):
-        print_criteria(blocks, judged_of(tasks))
+        print_criteria(blocks, judged_of(tasks), most_gained(games))
     if json_file is not None:
-        _write(json_file, json.dumps({"cells": cells}, indent=1) + "\n")
+        _write(json_file, json.dumps({"cells": cells, "gaming": games}, indent=1) + "\n")
     if out is not None:
         settings = {**asked, "weeks of closed loop": weeks, "exploration per arm": epsilon}
-        _write(out, write_report(blocks, settings, judged_of(tasks)))
+        _write(out, write_report(blocks, settings, judged_of(tasks), games))
 
 
-def _tasks(home: Home, asked: dict[str, str], *, weeks: int, epsilon: float) -> list[Task]:
+def _tasks(
+    home: Home, asked: dict[str, str], *, weeks: int, epsilon: float, gaming: bool
+) -> list[Task]:
     """One task a world; raises InvalidInput for what cannot be played."""
     from commands.simulated_world import Task
     from simulation.cell import WorldSpec
@@ -119,6 +134,7 @@ def _tasks(home: Home, asked: dict[str, str], *, weeks: int, epsilon: float) -> 
                 policies=policies,
                 cells=root / f"cells-{weeks}-{epsilon:g}",
                 work=root / "work" / spec.name,
+                gamed=_judged(policies) if gaming else "",
             )
         )
     return tasks
@@ -176,7 +192,10 @@ def _numbers(text: str, field: str, least: int) -> list[int]:
 
 def judged_of(tasks: list[Task]) -> str:
     """The policy that families are ordered by: value, else the last one asked for."""
-    policies = tasks[0].policies
+    return _judged(tasks[0].policies)
+
+
+def _judged(policies: tuple[str, ...]) -> str:
     return "value" if "value" in policies else policies[-1]
 
 
@@ -186,12 +205,21 @@ def _forget(tasks: list[Task]) -> None:
     for task in tasks:
         for name in task.policies:
             cell_path(task.cells, task.spec, name).unlink(missing_ok=True)
+        if task.gamed:
+            cell_path(task.cells, task.spec, task.gaming_cell).unlink(missing_ok=True)
 
 
 def _cells(tasks: list[Task]) -> list[dict[str, Any]]:
     from simulation.cell import read_cell
 
     found = [read_cell(task.cells, task.spec, name) for task in tasks for name in task.policies]
+    return [cell for cell in found if cell is not None]
+
+
+def _games(tasks: list[Task]) -> list[dict[str, Any]]:
+    from simulation.cell import read_cell
+
+    found = [read_cell(t.cells, t.spec, t.gaming_cell) for t in tasks if t.gamed]
     return [cell for cell in found if cell is not None]
 
 

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from commands.simulated_gaming import GamingSearch
+from commands.simulated_home import copied_home
 from commands.simulated_policy import simulated_policy
 from commands.simulated_product import InProcess, explore, import_quietly, learn
 from flyball.home import Home
@@ -43,10 +45,20 @@ class Task:
     policies: tuple[str, ...]
     cells: Path
     work: Path
+    gamed: str = ""
 
     def missing(self) -> list[str]:
         """Policies without a result."""
         return [name for name in self.policies if read_cell(self.cells, self.spec, name) is None]
+
+    def searching(self) -> bool:
+        """Whether gaming has still to be searched for."""
+        return bool(self.gamed) and read_cell(self.cells, self.spec, self.gaming_cell) is None
+
+    @property
+    def gaming_cell(self) -> str:
+        """What the result of the search is kept as."""
+        return f"gaming-{self.gamed}"
 
     def document(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -55,6 +67,7 @@ class Task:
             "policies": list(self.policies),
             "cells": str(self.cells),
             "work": str(self.work),
+            "gamed": self.gamed,
         }
 
     @staticmethod
@@ -65,6 +78,7 @@ class Task:
             policies=tuple(document["policies"]),
             cells=Path(document["cells"]),
             work=Path(document["work"]),
+            gamed=document["gamed"],
         )
 
 
@@ -84,8 +98,9 @@ class SimulatedWorld:
         )
         say("history")
         self._history: History = write_history(task.work / "history", setup, hour_of(_END))
-        self._static = play(self._history.world.fork(), Static(), self._spec.weeks)
-        self._oracle = play(self._history.world.fork(), Oracle(), self._spec.weeks)
+        if task.missing():
+            self._static = play(self._history.world.fork(), Static(), self._spec.weeks)
+            self._oracle = play(self._history.world.fork(), Oracle(), self._spec.weeks)
 
     def run(self) -> None:
         """Play every policy that has no result yet."""
@@ -94,10 +109,12 @@ class SimulatedWorld:
         for name in missing:
             if name not in product:
                 self._own(name)
-        if product:
+        if product or self._task.searching():
             home = self._taught()
             for name in product:
                 self._guest(home, name)
+            if self._task.searching():
+                self._search(home)
 
     def _own(self, name: str) -> None:
         player = player_named(name)
@@ -123,11 +140,9 @@ class SimulatedWorld:
     def _guest(self, taught: Home, name: str) -> None:
         """One of the product's policies, in a copy of the home."""
         root = self._task.work / f"home-{name}"
-        skip = shutil.ignore_patterns("mlflow", "rejects")
-        shutil.copytree(taught.root, root, ignore=skip)
         asked = simulated_policy(name)
-        asked.configure(Home(root).settings)
-        product = InProcess(Home(root), asked.policy, root / "decisions.ndjson")
+        home = copied_home(taught, root, asked)
+        product = InProcess(home, asked.policy, root / "decisions.ndjson")
         world = self._history.world.fork()
         guest = Guest(product, self._history.exporter.fork(world), self._task.work / "told")
         last = world.week + self._spec.weeks
@@ -143,6 +158,19 @@ class SimulatedWorld:
             shutil.rmtree(root)
         self._keep(name, played, product.tally.figures(), self._learnt)
 
+    def _search(self, taught: Home) -> None:
+        """The strategies that earn most against one policy, best first."""
+        search = GamingSearch(
+            self._history, taught, self._task.gamed, self._spec.weeks, self._task.work, self._say
+        )
+        found = [
+            {"strategy": each.strategy.label, "gain_percent": each.gain_percent}
+            for each in search.run()
+        ]
+        label = self._task.gaming_cell
+        figures = {"players": search.players, "strategies": found}
+        write_cell(self._task.cells, self._spec, label, figures, self._learnt)
+
     def _keep(
         self, name: str, played: Played, more: dict[str, Any], learnt: dict[str, Any]
     ) -> None:
@@ -153,7 +181,7 @@ class SimulatedWorld:
 
 def live(task: Task, say: Say) -> None:
     """Do the task; what it needed on disk is gone afterwards."""
-    if not task.missing():
+    if not task.missing() and not task.searching():
         return
     shutil.rmtree(task.work, ignore_errors=True)
     task.work.mkdir(parents=True)

@@ -29,8 +29,8 @@ def run_grid(tasks: list[Task], jobs: int | None) -> None:
     StepFailed
         A world's process ended badly. Results of others are kept: run it again.
     """
-    waiting = [task for task in tasks if task.missing()]
-    total = sum(len(task.policies) for task in tasks)
+    waiting = [task for task in tasks if task.missing() or task.searching()]
+    total = sum(len(task.policies) + bool(task.gamed) for task in tasks)
     console = Console(stderr=True, highlight=False)
     if not waiting:
         console.print(f"all {total} results are there already")
@@ -44,7 +44,7 @@ def run_grid(tasks: list[Task], jobs: int | None) -> None:
                 task = waiting.pop(0)
                 running[task] = _start(stack, task, jobs)
             time.sleep(_LOOK_S)
-            left = sum(len(task.missing()) for task in (*running, *waiting))
+            left = sum(len(task.missing()) + task.searching() for task in (*running, *waiting))
             at = "; ".join(f"{task.spec.name}: {_last_line(task)}" for task in running)
             status.update(f"{total - left} of {total} results; {at}")
             for task, process in list(running.items()):
@@ -77,7 +77,7 @@ def _start(stack: ExitStack, task: Task, jobs: int) -> subprocess.Popen[bytes]:
 
 
 def _check(task: Task, process: subprocess.Popen[bytes]) -> None:
-    if process.returncode == 0 and not task.missing():
+    if process.returncode == 0 and not task.missing() and not task.searching():
         return
     lines = _log(task).read_text(errors="replace").splitlines()[-_LOG_LINES:]
     raise StepFailed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -53,11 +54,26 @@ def print_criteria(
     console.print(table)
 
 
+def print_games(games: Sequence[Mapping[str, Any]]) -> None:
+    """What each strategy of tenants that game the product earned, best first."""
+    console = Console()
+    for game in games:
+        title = f"gaming {game['policy'].removeprefix('gaming-')} in {game['family']}, "
+        title += f"{game['tenants']:,} tenants, seed {game['seed']}: "
+        title += f"{game['figures']['players']} play, gain in percent of quota"
+        table = Table(title=title, box=SIMPLE_HEAD, title_justify="left")
+        table.add_column("strategy")
+        table.add_column("gain", justify="right")
+        for each in game["figures"]["strategies"]:
+            table.add_row(each["strategy"], f"{each['gain_percent']:+.2f}")
+        console.print(table)
+
+
 def write_report(
     blocks: Sequence[Block],
     settings: Mapping[str, object],
     judged: str,
-    gaming_percent: float | None = None,
+    games: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """The HTML page."""
-    return page(blocks, settings, judged, gaming_percent)
+    return page(blocks, settings, judged, games)

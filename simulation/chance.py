@@ -30,6 +30,7 @@ class Stream(IntEnum):
     INCIDENT = 11
     DELIVERY = 12
     RECORDING = 13
+    GAMING = 14
 
 
 def generator(seed: int, stream: Stream, week: int = 0) -> np.random.Generator:

@@ -14,6 +14,7 @@ from simulation.bucket import blocked, blocked_share, effective_limit
 from simulation.calendar_week import HOURS, first_hour
 from simulation.chance import Stream, generator, uniforms
 from simulation.demand import hourly_demand
+from simulation.disguise import Disguise
 from simulation.exploration import ARMS, NEUTRAL, Draw, draw, offered_arms
 from simulation.population import Population, populate
 from simulation.response import CHURN, DOWNGRADE, UPGRADE, Family, Situation
@@ -54,6 +55,8 @@ class World:
     week: int
     #: Hours of the current week already told to the product, under m = 1.
     opened_hours: int = 0
+    #: What tenants that game the product show; None: everybody is honest.
+    disguise: Disguise | None = None
 
     @staticmethod
     def begin(setup: Setup) -> World:
@@ -72,7 +75,14 @@ class World:
 
     def fork(self) -> World:
         """The same world once more, to be lived otherwise."""
-        return World(self.setup, self.population, self.state.copy(), self.week, self.opened_hours)
+        return World(
+            self.setup,
+            self.population,
+            self.state.copy(),
+            self.week,
+            self.opened_hours,
+            self.disguise,
+        )
 
     def present(self) -> list[str]:
         """Ids of the tenants that are here at the start of the current week."""
@@ -144,7 +154,7 @@ class World:
             hit = np.flatnonzero((names == outage.scope) | (outage.scope == "all"))
             low, high = outage.from_hour - start, min(outage.to_hour - start, HOURS)
             demand[hit, low:high] = np.floor(demand[hit, low:high] * 0.2)
-        return demand
+        return demand if self.disguise is None else self.disguise.demand(self.week, demand)
 
     def _limits(self, count: int, arm: NDArray[np.int64]) -> NDArray[np.int64]:
         """Effective limit per hour under one arm each; m = 1 in the hours already told."""
@@ -232,6 +242,8 @@ class World:
         outcome, hour = self._outcome(situation, felt, here)
         if opening:
             outcome[:] = -1
+        elif self.disguise is not None:
+            outcome = self.disguise.outcome(self.week, outcome)
         plan = state.plan[:count].copy()
         after = plan + (outcome == UPGRADE) - (outcome == DOWNGRADE)
         demand, refused = self._after_outcome(demand, refused, outcome, hour, after)
@@ -243,6 +255,10 @@ class World:
         rescue = self.family.rescue * state.grievance[:count]
         calls = support.interventions(seed, self.week, health, here, rescue)
         tickets = support.tickets(seed, self.week, health, felt, here)
+        activity = daily_activity(people, state, seed, self.week, situation.pressure)
+        if self.disguise is not None:
+            tickets = self.disguise.tickets(self.week, tickets)
+            activity = self.disguise.activity(activity)
         return Week(
             week=self.week,
             from_hour=since,
@@ -254,7 +270,7 @@ class World:
             plan_after=after,
             demand=demand,
             refused=refused,
-            activity=daily_activity(people, state, seed, self.week, situation.pressure),
+            activity=activity,
             outcome=outcome,
             outcome_hour=np.where(outcome >= 0, hour, NEVER),
             renewed=renewed,

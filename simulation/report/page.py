@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 from simulation.report.columns import COLUMNS, shown
 from simulation.report.criteria import Criterion, criteria
+from simulation.report.games import gaming, most_gained
 from simulation.report.grid import Block, Line
 from simulation.report.plots import frontier, gains
 
@@ -26,7 +28,7 @@ def page(
     blocks: Sequence[Block],
     settings: Mapping[str, object],
     judged: str,
-    gaming_percent: float | None = None,
+    games: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """The whole report: worst family first, criteria, families, frontier, what figures mean."""
     tuned = [block for block in blocks if not block.held_out]
@@ -42,12 +44,13 @@ def page(
         "<h2>Families held out of all tuning</h2>" if held else "",
         _overview(held, judged) if held else "",
         "<h2>What it must show</h2>",
-        _criteria(criteria(blocks, judged, gaming_percent)),
+        _criteria(criteria(blocks, judged, most_gained(games))),
         *(_section(block, judged) for block in blocks),
         "<h2>Value against harm</h2>",
         "<p>Right is more value than static, up is more churn that friction caused (percent of "
         "the tenants ever tightened). Point at a dot for its family.</p>",
         frontier(blocks),
+        gaming(games),
         "<h2>What the columns mean</h2><dl>",
         *(f"<dt>{escape(head)}</dt><dd>{escape(means)}</dd>" for _, head, means in COLUMNS),
         "</dl><p>± is the half width of a one-sided 95 % bound over seeds (Student's t); one seed "

@@ -35,6 +35,11 @@ def window_of(window_seconds: int, now_us: int) -> tuple[int, int]:
     return start_us, start_us + length_us
 
 
+def is_soft(used: int, *, limit: int, soft: int | None) -> bool:
+    """Whether more than the soft share (hundredths of ``limit``; None: there is none) is used."""
+    return soft is not None and used * 100 > limit * soft
+
+
 def soft_delay_us(used: int, *, limit: int, soft: int | None, longest_us: int) -> int:
     """How long a request waits because the allowance (or the storage) runs out.
 
@@ -46,7 +51,7 @@ def soft_delay_us(used: int, *, limit: int, soft: int | None, longest_us: int) -
     >>> [soft_delay_us(n, limit=100, soft=80, longest_us=1000) for n in (80, 90, 100, 130)]
     [0, 500, 1000, 1000]
     """
-    if soft is None or used * 100 <= limit * soft:
+    if soft is None or not is_soft(used, limit=limit, soft=soft):
         return 0
     if used >= limit:
         return longest_us

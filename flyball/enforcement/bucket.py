@@ -87,6 +87,18 @@ class Bucket:
         self._drain(now_us)
         return -(-self._level // self._limit)
 
+    @classmethod
+    def resumed(cls, kept: tuple[int, int, int, int]) -> Bucket:
+        """Go on from what :attr:`kept` said elsewhere (in a file, in another process)."""
+        bucket = cls(limit=kept[2], window_us=kept[3], at_us=kept[1])
+        bucket._level = kept[0]
+        return bucket
+
+    @property
+    def kept(self) -> tuple[int, int, int, int]:
+        """What :meth:`resumed` needs: in use, time (µs), limit, window (µs)."""
+        return self._level, self._at_us, self._limit, self._window_us
+
     def _drain(self, now_us: int) -> None:
         if now_us > self._at_us:
             self._level = max(0, self._level - self._limit * (now_us - self._at_us))

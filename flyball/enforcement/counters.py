@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from flyball.endpoint import endpoint_for
-from flyball.enforcement.allowance import Allowance, soft_delay_us
+from flyball.enforcement.allowance import Allowance, is_soft, soft_delay_us
 from flyball.enforcement.bucket import Bucket
 from flyball.enforcement.terms import LimitTerms, Terms
 from flyball.enforcement.verdict import LimitState, Verdict
@@ -111,17 +111,27 @@ class Counters:
 
     def admit(self, terms: Terms, ask: Ask, now_us: int) -> Verdict:
         """Count a request towards everything that it touches, or refuse it and count nothing."""
-        charges = list(charges_of(terms, ask))
+        verdict = self.look(terms, ask, now_us)
+        if verdict.passes:
+            for charge in charges_of(terms, ask):
+                self._count(charge)
+        return verdict
+
+    def look(self, terms: Terms, ask: Ask, now_us: int) -> Verdict:
+        """What :meth:`admit` would say; nothing is counted."""
         states, delay_us = [], 0
-        for charge in charges:
+        for charge in charges_of(terms, ask):
             state, delay = self._look(charge, ask, now_us, terms.since_us)
             states.append(state)
             delay_us = max(delay_us, delay)
-        if any(state.refused for state in states):
-            return Verdict(states=tuple(states))
-        for charge in charges:
+        refused = any(state.refused for state in states)
+        return Verdict(states=tuple(states), delay_us=0 if refused else delay_us)
+
+    def count(self, terms: Terms, ask: Ask, now_us: int) -> None:
+        """Count a request that passed by another's verdict, whatever it comes to."""
+        self.look(terms, ask, now_us)
+        for charge in charges_of(terms, ask):
             self._count(charge)
-        return Verdict(states=tuple(states), delay_us=delay_us)
 
     def give_back(self, terms: Terms, ask: Ask) -> None:
         """Undo an :meth:`admit` that passed, because the request was not served after all."""
@@ -210,7 +220,7 @@ class Counters:
             reset_us=resets_in_us,
             wait_us=resets_in_us if refused else 0,
             refused=refused,
-            soft=delay_us > 0,
+            soft=is_soft(after, limit=limit, soft=charge.terms.soft),
         )
         return state, delay_us
 
@@ -229,7 +239,7 @@ class Counters:
             remaining=max(0, limit - after),
             reset_us=None,
             refused=refused,
-            soft=delay_us > 0,
+            soft=is_soft(after, limit=limit, soft=charge.terms.soft),
         )
         return state, delay_us if adds else 0
 

@@ -53,13 +53,14 @@ class Terms:
 
     ``source`` is the rung of the ladder that the decision came from, and not for tenants' eyes
     beyond the header that names it. ``since_us`` is from when on these limits are in force here;
-    None: from when they are first used.
+    None: from when they are first used. ``friction``: whether some limit is below its base.
     """
 
     tenant_id: str
     limits: tuple[LimitTerms, ...]
     source: str
     since_us: int | None = None
+    friction: bool = False
 
 
 def terms_from(document: Mapping[str, object], *, since_us: int | None = None) -> Terms:
@@ -81,6 +82,7 @@ def terms_from(document: Mapping[str, object], *, since_us: int | None = None) -
             limits=limits,
             source=str(document["source"]),
             since_us=since_us,
+            friction=friction,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidInput(

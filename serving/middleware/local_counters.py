@@ -1,0 +1,90 @@
+"""Counters in this process's memory, with allowances kept in a file over restarts."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from flyball.enforcement.counters import Ask, Counters, Key
+from flyball.enforcement.terms import Terms
+from flyball.enforcement.verdict import Verdict
+
+
+class CounterStore(Protocol):
+    """Where requests are counted: in memory, or shared by several nodes."""
+
+    @property
+    def degraded(self) -> bool:
+        """Whether counts are, for now, kept elsewhere than they should be."""
+
+    async def admit(self, terms: Terms, ask: Ask, now_us: int) -> Verdict:
+        """Count a request, or refuse it and count nothing."""
+
+    async def give_back(self, terms: Terms, ask: Ask, now_us: int) -> None:
+        """Undo an admitted request that was not served."""
+
+    async def charge(self, terms: Terms, meter: str, units: int, now_us: int) -> None:
+        """Count units that are known only after the answer."""
+
+    def upkeep(self, now_us: int) -> None:
+        """Forget what is idle, keep what must outlive the process."""
+
+
+class LocalCounters:
+    """A :class:`CounterStore` in memory: exact for one process, which is what it counts.
+
+    ``keep`` is the file for allowances (None: they start anew with the process). Buckets are not
+    kept: after a restart a tenant has its burst again, once.
+    """
+
+    degraded = False
+
+    def __init__(self, counters: Counters | None = None, *, keep: Path | None = None) -> None:
+        self.counters = counters or Counters()
+        self._keep = keep
+        self._log = structlog.get_logger("serving.middleware")
+        if keep is not None:
+            self.counters.resume_allowances(self._read(keep))
+
+    async def admit(self, terms: Terms, ask: Ask, now_us: int) -> Verdict:
+        """See :class:`CounterStore`."""
+        return self.counters.admit(terms, ask, now_us)
+
+    async def give_back(self, terms: Terms, ask: Ask, now_us: int) -> None:
+        """See :class:`CounterStore`."""
+        self.counters.give_back(terms, ask)
+
+    async def charge(self, terms: Terms, meter: str, units: int, now_us: int) -> None:
+        """See :class:`CounterStore`."""
+        self.counters.charge(terms, meter, units, now_us)
+
+    def upkeep(self, now_us: int) -> None:
+        """See :class:`CounterStore`. Never raises."""
+        self.counters.forget_idle(now_us)
+        if self._keep is None:
+            return
+        kept = [[*key, *state] for key, state in self.counters.kept_allowances().items()]
+        partial = self._keep.with_name(f".{self._keep.name}.{os.getpid()}.part")
+        try:
+            self._keep.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_text(json.dumps(kept))
+            partial.replace(self._keep)
+        except OSError as error:
+            self._log.warning("allowances_not_kept", error=str(error))
+
+    def _read(self, path: Path) -> dict[Key, tuple[int, int, int]]:
+        try:
+            rows = json.loads(path.read_text())
+            return {
+                (str(tenant), str(meter), str(pattern)): (int(used), int(seconds), int(end_us))
+                for tenant, meter, pattern, used, seconds, end_us in rows
+            }
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError) as error:
+            self._log.warning("allowances_unreadable", path=str(path), error=str(error))
+            return {}

@@ -1,0 +1,57 @@
+"""What a node's copy is worth: the ladder as gateways walk it, with its last step being open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from serving.snapshot.answer import FRESH_US, LAST_KNOWN_GOOD_US
+from serving.snapshot.version import Version
+
+
+class State(StrEnum):
+    """What a node enforces: what was decided, the last of it without friction, or nothing."""
+
+    FRESH = "fresh"
+    LAST_KNOWN_GOOD = "last_known_good"
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A node's state, why, and of which version.
+
+    ``why`` is empty, ``no_snapshot``, ``too_old``, ``kill_file`` or ``refused`` (the newest data
+    was not signed as it should be). ``published_us`` is when the service wrote what is held.
+    """
+
+    state: State
+    why: str = ""
+    version: Version | None = None
+    published_us: int | None = None
+
+    def age_us(self, now_us: int) -> int:
+        """Age of what is held; 0 without anything, and where clocks disagree."""
+        return 0 if self.published_us is None else max(0, now_us - self.published_us)
+
+
+def standing_of(
+    version: Version | None,
+    published_us: int | None,
+    now_us: int,
+    *,
+    killed: bool,
+    refused: bool,
+) -> Standing:
+    """Where a copy of this age stands at wall-clock time ``now_us``."""
+    if version is None or published_us is None:
+        return Standing(state=State.OPEN, why="kill_file" if killed else "no_snapshot")
+    age_us = now_us - published_us
+    if killed:
+        state, why = State.OPEN, "kill_file"
+    elif age_us > LAST_KNOWN_GOOD_US:
+        state, why = State.OPEN, "too_old"
+    else:
+        state = State.FRESH if age_us <= FRESH_US else State.LAST_KNOWN_GOOD
+        why = "refused" if refused else ""
+    return Standing(state=state, why=why, version=version, published_us=published_us)

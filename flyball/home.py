@@ -88,6 +88,11 @@ class Home:
         return self.root / "run" / "lock"
 
     @property
+    def counters(self) -> Path:
+        """What tenants have in use of their limits, where Flyball itself enforces them."""
+        return self.root / "run" / "counters"
+
+    @property
     def kill(self) -> Path:
         """Present while the kill switch is on."""
         return self.root / "run" / "kill"

@@ -61,6 +61,12 @@ class WorkerMetrics:
             "Requests to score on demand that were refused: bad input, no right, or too many.",
             registry=self.registry,
         )
+        self.authorized = Counter(
+            "flyball_authorize_total",
+            "Requests that gateways asked about, by what was answered.",
+            ["verdict"],
+            registry=self.registry,
+        )
         self.snapshot_age = Gauge(
             "flyball_snapshot_age_seconds",
             "Age of the snapshot that this service answers from.",

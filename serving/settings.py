@@ -19,6 +19,7 @@ from flyball.errors import InvalidInput, StorageError
 from flyball.gate_settings import GateSettings
 from flyball.guardrail_settings import GuardrailSettings, guardrails_from
 from flyball.identity import check_word
+from serving.forward_auth.authorize_settings import AuthorizeSettings
 from serving.webhooks.endpoint import WebhookSettings, webhooks_from
 
 _MAX_BYTES = 1 << 20
@@ -114,6 +115,7 @@ class Settings:
     policy: PolicySettings = field(default_factory=PolicySettings)
     decisions: DecisionSettings = field(default_factory=DecisionSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
+    authorize: AuthorizeSettings = field(default_factory=AuthorizeSettings)
     guardrails: GuardrailSettings = field(default_factory=GuardrailSettings)
     gates: GateSettings = field(default_factory=GateSettings)
     canary: CanarySettings = field(default_factory=CanarySettings)
@@ -159,6 +161,9 @@ def settings_from(entry: Mapping[str, Any]) -> Settings:
         policy=_policy(_table(entry, "policy")),
         decisions=_decisions(_table(entry, "decisions")),
         server=ServerSettings(**_plain(ServerSettings, _table(entry, "server"), "server")),
+        authorize=AuthorizeSettings(
+            **_plain(AuthorizeSettings, _table(entry, "authorize"), "authorize")
+        ),
         canary=CanarySettings(**_plain(CanarySettings, _table(entry, "canary"), "canary")),
         webhooks=_webhooks(_table(entry, "webhooks")),
     )

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import time
 
+import structlog
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from flyball.errors import FlyballError
 from serving.evaluating.description import routes as describe_evaluate
 from serving.evaluating.endpoint import EvaluateEndpoint
+from serving.forward_auth.description import routes as describe_authorize
+from serving.forward_auth.endpoint import AuthorizeEndpoint
 from serving.rest import accounts, decisions, events, explanation, health, people, problem
 from serving.rest.direct import Direct
+from serving.settings import Settings, load_settings
 from serving.worker import Worker
 
 _DESCRIPTION = """
@@ -53,6 +58,15 @@ class Measured:
             self._metrics.latency.labels(route).observe(time.perf_counter() - began)
 
 
+def settings_of(worker: Worker) -> Settings:
+    """The home's settings; the defaults where the file has been broken since the start."""
+    try:
+        return load_settings(worker.home.settings)
+    except FlyballError as error:
+        structlog.get_logger("serving.rest").error("settings_refused", error=str(error))
+        return Settings()
+
+
 def create_application(worker: Worker) -> FastAPI:
     """The application of one worker."""
     app = FastAPI(
@@ -68,7 +82,9 @@ def create_application(worker: Worker) -> FastAPI:
     for module in (decisions, explanation, events, accounts, people, health):
         app.include_router(module.routes())
     app.include_router(describe_evaluate())
+    app.include_router(describe_authorize())
     app.add_middleware(Measured, worker=worker)
     # Outermost, because what is added last runs first.
-    app.add_middleware(Direct, routes=(EvaluateEndpoint(worker),))
+    authorize = AuthorizeEndpoint(worker, settings_of(worker).authorize)
+    app.add_middleware(Direct, routes=(authorize, EvaluateEndpoint(worker)))
     return app

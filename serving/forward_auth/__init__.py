@@ -1,0 +1,1 @@
+"""One endpoint that gateways ask before they pass a request on: may this tenant go ahead?"""

@@ -13,6 +13,7 @@ from serving.evaluating.description import routes as describe_evaluate
 from serving.evaluating.endpoint import EvaluateEndpoint
 from serving.forward_auth.description import routes as describe_authorize
 from serving.forward_auth.endpoint import AuthorizeEndpoint
+from serving.openfeature.endpoint import routes as openfeature
 from serving.rest import accounts, decisions, events, explanation, health, people, problem
 from serving.rest.direct import Direct
 from serving.settings import Settings, load_settings
@@ -83,6 +84,7 @@ def create_application(worker: Worker) -> FastAPI:
         app.include_router(module.routes())
     app.include_router(describe_evaluate())
     app.include_router(describe_authorize())
+    app.include_router(openfeature())
     app.add_middleware(Measured, worker=worker)
     # Outermost, because what is added last runs first.
     authorize = AuthorizeEndpoint(worker, settings_of(worker).authorize)

@@ -1,0 +1,1 @@
+"""A tenant's decision as feature flags: the OpenFeature Remote Evaluation Protocol (OFREP)."""

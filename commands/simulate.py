@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _CONSTANTS = "constant_70,constant_85,constant_115,constant_130"
 _POLICIES = f"static,{_CONSTANTS},oracle,risk_rule,value"
+_SERIES = Path("../shared/data/nab_telemetry")
 _QUICK = {
     "families": "smooth,habit,null",
     "tenants": "600",
@@ -48,6 +49,11 @@ _QUICK = {
     help="Three families, 600 tenants, two seeds, unless another option says otherwise.",
 )  # fmt: skip
 @click.option(
+    "--series", envvar="FLYBALL_SERIES",
+    help="Folder of real series that demand takes its shapes from; none: generate them.  "
+    "[default: ../shared/data/nab_telemetry if there is one]",
+)  # fmt: skip
+@click.option(
     "--gaming", is_flag=True,
     help="Also search for the strategy by which tenants gain most quota from the judged policy.",
 )  # fmt: skip
@@ -66,6 +72,7 @@ def command(
     weeks: int,
     epsilon: float,
     quick: bool,
+    series: str | None,
     gaming: bool,
     jobs: int | None,
     json_file: Path | None,
@@ -96,7 +103,7 @@ def command(
         default = click.core.ParameterSource.DEFAULT
         asked |= {k: v for k, v in _QUICK.items() if context.get_parameter_source(k) is default}
     home: Home = context.obj
-    tasks = _tasks(home, asked, weeks=weeks, epsilon=epsilon, gaming=gaming)
+    tasks = _tasks(home, asked, weeks=weeks, epsilon=epsilon, gaming=gaming, series=series)
     if fresh:
         _forget(tasks)
     run_grid(tasks, jobs)
@@ -110,12 +117,23 @@ def command(
     if json_file is not None:
         _write(json_file, json.dumps({"cells": cells, "gaming": games}, indent=1) + "\n")
     if out is not None:
-        settings = {**asked, "weeks of closed loop": weeks, "exploration per arm": epsilon}
+        settings = {
+            **asked,
+            "demand": tasks[0].spec.demand,
+            "weeks of closed loop": weeks,
+            "exploration per arm": epsilon,
+        }
         _write(out, write_report(blocks, settings, judged_of(tasks), games))
 
 
 def _tasks(
-    home: Home, asked: dict[str, str], *, weeks: int, epsilon: float, gaming: bool
+    home: Home,
+    asked: dict[str, str],
+    *,
+    weeks: int,
+    epsilon: float,
+    gaming: bool,
+    series: str | None,
 ) -> list[Task]:
     """One task a world; raises InvalidInput for what cannot be played."""
     from commands.simulated_world import Task
@@ -125,19 +143,40 @@ def _tasks(
     policies = tuple(_policies(asked["policies"]))
     sizes, seeds = _numbers(asked["tenants"], "tenants", 50), _numbers(asked["seeds"], "seeds", 0)
     root = home.root / "simulate"
+    folder = _series(series)
+    demand = "bootstrapped" if folder else "generated"
     tasks = []
     for size, seed, family in product(sizes, seeds, families):
-        spec = WorldSpec(family=family, tenants=size, seed=seed, weeks=weeks, epsilon=epsilon)
+        spec = WorldSpec(
+            family=family, tenants=size, seed=seed, weeks=weeks, epsilon=epsilon, demand=demand
+        )
         tasks.append(
             Task(
                 spec=spec,
                 policies=policies,
-                cells=root / f"cells-{weeks}-{epsilon:g}",
+                cells=root / f"cells-{weeks}-{epsilon:g}-{demand}",
                 work=root / "work" / spec.name,
                 gamed=_judged(policies) if gaming else "",
+                series=folder,
             )
         )
     return tasks
+
+
+def _series(asked: str | None) -> str:
+    """The folder to take shapes of demand from; empty to generate them."""
+    from simulation.series import shapes_in
+
+    if asked == "none" or (asked is None and not _SERIES.is_dir()):
+        return ""
+    folder = str(Path(asked or _SERIES).resolve())
+    try:
+        shapes_in(folder)
+    except ValueError as error:
+        raise InvalidInput(
+            f"--series: {error}", "Give another folder, or none to generate.", field="series"
+        ) from error
+    return folder
 
 
 def _words(text: str, field: str) -> list[str]:

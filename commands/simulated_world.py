@@ -46,6 +46,7 @@ class Task:
     cells: Path
     work: Path
     gamed: str = ""
+    series: str = ""
 
     def missing(self) -> list[str]:
         """Policies without a result."""
@@ -68,6 +69,7 @@ class Task:
             "cells": str(self.cells),
             "work": str(self.work),
             "gamed": self.gamed,
+            "series": self.series,
         }
 
     @staticmethod
@@ -79,6 +81,7 @@ class Task:
             cells=Path(document["cells"]),
             work=Path(document["work"]),
             gamed=document["gamed"],
+            series=document["series"],
         )
 
 
@@ -95,6 +98,7 @@ class SimulatedWorld:
             family=self._spec.family,
             start_week=week_of(hour_of(_END)) - self._spec.history_weeks,
             spare_weeks=self._spec.weeks,
+            series=task.series,
         )
         say("history")
         self._history: History = write_history(task.work / "history", setup, hour_of(_END))

@@ -15,7 +15,8 @@ FORMAT = 2
 class WorldSpec:
     """What fixes a world of the grid, and how the product lives in it.
 
-    ``epsilon`` 0 means that the product does not explore in the closed loop.
+    ``epsilon`` 0 means that the product does not explore in the closed loop. ``demand`` is
+    ``generated``, or ``bootstrapped`` from real series.
     """
 
     family: str
@@ -25,6 +26,7 @@ class WorldSpec:
     weeks: int = 26
     epsilon: float = 0.05
     holdout: float = 0.1
+    demand: str = "generated"
 
     @property
     def name(self) -> str:

@@ -31,6 +31,7 @@ class Stream(IntEnum):
     DELIVERY = 12
     RECORDING = 13
     GAMING = 14
+    SERIES = 15
 
 
 def generator(seed: int, stream: Stream, week: int = 0) -> np.random.Generator:

@@ -47,6 +47,7 @@ def _history(argv: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--family", choices=sorted(FAMILIES), default="smooth")
     parser.add_argument("--end", default=DEFAULT_END, help="RFC 3339 or now; default %(default)s")
+    parser.add_argument("--series", default="", help="folder of real series to shape demand by")
     parser.add_argument("--world", type=Path, help="state and truth; default: OUT.world")
     parser.add_argument("--quiet", action="store_true")
     asked = parser.parse_args(argv)
@@ -65,7 +66,13 @@ def _history(argv: list[str]) -> int:
         if not asked.quiet and (sys.stderr.isatty() or done == total):
             _say(f"\rsimulated week {done} of {total}")
 
-    setup = Setup(tenants=asked.tenants, weeks=asked.weeks, seed=asked.seed, family=asked.family)
+    setup = Setup(
+        tenants=asked.tenants,
+        weeks=asked.weeks,
+        seed=asked.seed,
+        family=asked.family,
+        series=asked.series,
+    )
     history = write_history(asked.out, setup, end, progress)
     history.truth.write(beside)
     saved.save(beside, history.world, history.exporter)

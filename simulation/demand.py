@@ -9,6 +9,7 @@ from simulation.calendar_week import HOURS, first_hour
 from simulation.catalogue import REGIONS
 from simulation.chance import Stream, generator
 from simulation.population import Population
+from simulation.series import Shapes
 
 Hourly = NDArray[np.float64]
 
@@ -55,7 +56,11 @@ def _bursts(population: Population, seed: int, week: int, count: int) -> Hourly:
 
 
 def hourly_demand(
-    population: Population, seed: int, week: int, peak: NDArray[np.float64]
+    population: Population,
+    seed: int,
+    week: int,
+    peak: NDArray[np.float64],
+    shapes: Shapes | None = None,
 ) -> Hourly:
     """Requests asked for in each hour of ``week``, whole numbers, shape ``[len(peak), 168]``.
 
@@ -63,8 +68,17 @@ def hourly_demand(
     ----------
     peak:
         Requests in a usual busy hour of each of the first ``len(peak)`` tenants, this week.
+    shapes:
+        Real weeks to take the hours from; None generates them.
     """
     count = len(peak)
+    hours = first_hour(week) + np.arange(HOURS)
+    unborn = hours[None, :] < population.created_hour[:count, None]
+    scale = (peak * season(population, week, count))[:, None]
+    if shapes is not None:
+        demand = shapes.of_week(seed, week, count) * scale
+        demand[unborn] = 0.0
+        return np.floor(demand)
     shape = _local_shapes()[population.rhythm[:count], population.region[:count]]
     noise = generator(seed, Stream.HOUR_NOISE, week).standard_normal((count, HOURS))
     daily = generator(seed, Stream.DAY_NOISE, week).standard_normal((count, 7))
@@ -72,8 +86,7 @@ def hourly_demand(
     noise += np.repeat(_DAY_NOISE * daily, 24, axis=1)
     np.exp(noise, out=noise)
     noise *= shape * _bursts(population, seed, week, count)
-    noise *= (peak * season(population, week, count))[:, None]
+    noise *= scale
     noise[shape < _QUIET] = 0.0
-    hours = first_hour(week) + np.arange(HOURS)
-    noise[hours[None, :] < population.created_hour[:count, None]] = 0.0
+    noise[unborn] = 0.0
     return np.floor(noise)

@@ -17,7 +17,8 @@ class Setup:
     """What fixes a world: the same setup and the same decisions give the same world.
 
     ``start_week`` counts weeks since 1970-01-05; ``weeks`` is the length of the history;
-    ``tenants`` have arrived by its end; up to ``spare_weeks`` more weeks can be lived.
+    ``tenants`` have arrived by its end; up to ``spare_weeks`` more weeks can be lived. ``series``
+    is a folder of real series that demand takes its shapes from; empty generates them.
     """
 
     tenants: int = 2_000
@@ -27,6 +28,7 @@ class Setup:
     start_week: int = 2_917
     spare_weeks: int = 104
     warmup_weeks: int = 3
+    series: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

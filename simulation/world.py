@@ -19,6 +19,7 @@ from simulation.exploration import ARMS, NEUTRAL, Draw, draw, offered_arms
 from simulation.population import Population, populate
 from simulation.response import CHURN, DOWNGRADE, UPGRADE, Family, Situation
 from simulation.responses.families import family_named
+from simulation.series import shapes_in
 from simulation.state import (
     NEVER,
     TERM_HOURS,
@@ -147,7 +148,10 @@ class World:
     def _demand(self, count: int, outage: support.Incident | None) -> NDArray[np.float64]:
         people, start = self.population, first_hour(self.week)
         peak = usual_peak(people, self.state, count, start)
-        demand = hourly_demand(people, self.setup.seed, self.week, peak * self.family.demand)
+        shapes = shapes_in(self.setup.series) if self.setup.series else None
+        demand = hourly_demand(
+            people, self.setup.seed, self.week, peak * self.family.demand, shapes
+        )
         demand[self.state.gone_hour[:count] <= start] = 0.0
         if outage is not None:
             names = np.array(["us", "eu", "uk", "apac"])[people.region[:count]]

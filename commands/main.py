@@ -16,6 +16,7 @@ from flyball.errors import FlyballError
 # Command name -> module of this package that holds `command`. Loading one command must not load
 # the libraries of another: `flyball status` works without the training extra.
 COMMANDS: dict[str, str] = {
+    "console": "console",
     "dataset": "dataset",
     "decide": "decide",
     "demo": "demo",
@@ -32,10 +33,12 @@ COMMANDS: dict[str, str] = {
     "retrain": "retrain",
     "rollback": "rollback",
     "serve": "serve",
+    "shadow": "shadow",
     "simulate": "simulate",
     "status": "status",
     "token": "tokens",
     "train": "train",
+    "user": "user",
     "watch": "watch",
     "webhook": "webhook",
 }

@@ -73,6 +73,11 @@ class Home:
         return self.root / "bundles"
 
     @property
+    def challenger(self) -> Path:
+        """The bundle that is tried beside the champion, laid out as ``bundles`` is."""
+        return self.root / "challenger"
+
+    @property
     def snapshot(self) -> Path:
         """Snapshot files and the pointer to the current one."""
         return self.root / "snapshot"
@@ -81,6 +86,11 @@ class Home:
     def explanations(self) -> Path:
         """The numbers behind current decisions, for people; filled again if lost."""
         return self.root / "explanations.sqlite"
+
+    @property
+    def standings(self) -> Path:
+        """How every tenant stands now, for the console's lists; filled again if lost."""
+        return self.root / "standings.sqlite"
 
     @property
     def lock(self) -> Path:

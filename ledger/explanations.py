@@ -19,7 +19,7 @@ import msgspec
 from flyball.errors import StorageError
 
 #: Bumped when the table changes; a file of another version is thrown away and fills again.
-_VERSION = 2
+FILE_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS explanation (
@@ -123,9 +123,9 @@ class Explanations:
             if not read_only:
                 self._connection.execute("PRAGMA journal_mode=WAL")
                 self._connection.execute("PRAGMA synchronous=OFF")
-                if self._connection.pragma("user_version") != _VERSION:
+                if self._connection.pragma("user_version") != FILE_VERSION:
                     self._connection.execute("DROP TABLE IF EXISTS explanation")
-                    self._connection.pragma("user_version", _VERSION)
+                    self._connection.pragma("user_version", FILE_VERSION)
                 self._connection.execute(_SCHEMA)
         except apsw.Error as error:
             raise StorageError(

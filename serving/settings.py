@@ -120,6 +120,8 @@ class Settings:
     gates: GateSettings = field(default_factory=GateSettings)
     canary: CanarySettings = field(default_factory=CanarySettings)
     webhooks: WebhookSettings = field(default_factory=WebhookSettings)
+    #: As it stands in the file: the console's own process reads it (``console.settings``).
+    console: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load_settings(path: Path) -> Settings:
@@ -164,8 +166,11 @@ def settings_from(entry: Mapping[str, Any]) -> Settings:
         authorize=AuthorizeSettings(
             **_plain(AuthorizeSettings, _table(entry, "authorize"), "authorize")
         ),
+        guardrails=guardrails_from(_table(entry, "guardrails")),
+        gates=GateSettings(**_plain(GateSettings, _table(entry, "gates"), "gates")),
         canary=CanarySettings(**_plain(CanarySettings, _table(entry, "canary"), "canary")),
         webhooks=_webhooks(_table(entry, "webhooks")),
+        console=_table(entry, "console"),
     )
 
 

@@ -1,0 +1,1 @@
+"""My accounts: the list, its filters and columns, saved views, export."""

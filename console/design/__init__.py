@@ -1,0 +1,1 @@
+"""How things look and read: templates, numbers, words, charts, messages."""

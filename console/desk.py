@@ -1,0 +1,42 @@
+"""What every page has at hand: the ledger, the standings, the settings and the time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fastapi import Request
+
+from console.settings import ConsoleSettings
+from console.standings.file import Standings
+from flyball.home import Home
+from ledger.sqlite_ledger import SqliteLedger
+
+
+def wall_clock_us() -> int:
+    """Microseconds since 1970 by the machine's clock."""
+    return time.time_ns() // 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Shared by all requests; everything in it may be used from any thread.
+
+    ``now_us`` is the time that decisions and accounts are told against: the machine's, or the last
+    event's where the home lives by the time of its events. ``wall_us`` is the machine's: sessions
+    and what people do count by it.
+    """
+
+    home: Home
+    ledger: SqliteLedger
+    standings: Standings
+    settings: ConsoleSettings = field(default_factory=ConsoleSettings)
+    now_us: Callable[[], int] = wall_clock_us
+    wall_us: Callable[[], int] = wall_clock_us
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk of the application that serves this request."""
+    desk: Desk = request.app.state.desk
+    return desk

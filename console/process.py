@@ -1,0 +1,58 @@
+"""Running the console: a desk over one home, and a server on one socket."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from console.application import create_console
+from console.desk import Desk, wall_clock_us
+from console.settings import ConsoleSettings
+from console.standings.file import Standings
+from console.standings.follower import Follower
+from flyball.home import Home
+from ledger.sqlite_ledger import SqliteLedger
+
+_GRACE_SECONDS = 5
+
+
+@contextmanager
+def open_desk(
+    home: Home, settings: ConsoleSettings, now_us: Callable[[], int] = wall_clock_us
+) -> Iterator[Desk]:
+    """A desk whose standings have been brought up to date and go on following."""
+    ledger = SqliteLedger(home.ledger)
+    standings = Standings(home, ledger, now_us)
+    standings.follow()
+    follower = Follower(standings)
+    follower.start()
+    try:
+        yield Desk(home=home, ledger=ledger, standings=standings, settings=settings, now_us=now_us)
+    finally:
+        follower.close()
+        standings.close()
+        ledger.close()
+
+
+def serve_console(desk: Desk, sock: socket.socket) -> None:
+    """Serve until SIGTERM."""
+    server_of(desk).run(sockets=[sock])
+
+
+def server_of(desk: Desk) -> uvicorn.Server:
+    """A server for the console; it listens on sockets passed to run."""
+    config = uvicorn.Config(
+        create_console(desk),
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # A proxy tells the caller's address; only one on this machine is believed.
+        proxy_headers=True,
+        forwarded_allow_ips="127.0.0.1",
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    return uvicorn.Server(config)

@@ -1,0 +1,86 @@
+"""``[console]`` of ``flyball.toml``: where the console listens and how people sign in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from urllib.parse import urlsplit
+
+from flyball.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleSettings:
+    """``[console]``.
+
+    Parameters
+    ----------
+    enabled:
+        Whether ``flyball serve`` starts the console (it does once there is a user).
+    host, port:
+        Where it listens; beyond loopback only with an https ``public_url``. Port 0 picks one.
+    public_url:
+        The address that people use, where a proxy stands before it, such as
+        ``https://console.example.com``; makes cookies ``Secure``.
+    session_hours:
+        A sign-in lasts this long at most (1..720).
+    idle_minutes:
+        And ends after so long without a page (5..43200).
+    """
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: int = 8090
+    public_url: str = ""
+    session_hours: int = 12
+    idle_minutes: int = 120
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("port", 0, 65_535),
+            ("session_hours", 1, 720),
+            ("idle_minutes", 5, 43_200),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise InvalidInput(
+                    f"console.{name} {getattr(self, name)} must lie in {low}..{high}.",
+                    field=f"console.{name}",
+                )
+        if self.public_url:
+            _check_url(self.public_url)
+
+    @property
+    def secure(self) -> bool:
+        """Whether people reach it over TLS only."""
+        return self.public_url.startswith("https://")
+
+
+def _check_url(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
+        raise InvalidInput(
+            f"console.public_url {url!r} is not an address without a path.",
+            "Write it like https://console.example.com.",
+            field="console.public_url",
+        )
+
+
+def console_settings_from(table: Mapping[str, object]) -> ConsoleSettings:
+    """Read the table ``[console]``; raises InvalidInput naming the setting."""
+    kinds = {item.name: type(item.default) for item in fields(ConsoleSettings)}
+    for key, value in table.items():
+        if key not in kinds:
+            near = get_close_matches(key, list(kinds), n=1, cutoff=0.0)
+            raise InvalidInput(
+                f"flyball.toml has no setting console.{key[:64]}.",
+                f"The nearest one is console.{near[0]}.",
+                field=f"console.{key}",
+                code="unknown_setting",
+            )
+        if type(value) is not kinds[key]:
+            word = {int: "a whole number", str: "text", bool: "true or false"}[kinds[key]]
+            raise InvalidInput(
+                f"console.{key} must be {word}, not {value!r}.", field=f"console.{key}"
+            )
+    return ConsoleSettings(**table)  # type: ignore[arg-type]

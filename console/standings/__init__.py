@@ -1,0 +1,1 @@
+"""How every tenant stands now: the console's read model."""

@@ -1,0 +1,48 @@
+"""Keeps the standings up to date in the background, so that no page waits for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import structlog
+
+from console.standings.file import Standings
+from flyball.errors import FlyballError
+
+_LOOK_S = 0.5
+_USAGE_S = 60.0
+
+
+class Follower:
+    """A thread that follows until it is closed; what fails is logged and tried again."""
+
+    def __init__(self, standings: Standings) -> None:
+        self._standings = standings
+        self._stopping = threading.Event()
+        self._log = structlog.get_logger("console.follower")
+        self._thread = threading.Thread(target=self._run, name="standings", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End; what is under way is finished."""
+        self._stopping.set()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        usage_at = 0.0
+        while not self._stopping.is_set():
+            try:
+                self._standings.follow()
+                if time.monotonic() >= usage_at:
+                    self._standings.follow_usage()
+                    usage_at = time.monotonic() + _USAGE_S
+            # Pages go on showing what was known; they say how old it is.
+            except Exception as error:
+                known = isinstance(error, FlyballError)
+                self._log.error("not_followed", error=str(error), exc_info=not known)
+                self._stopping.wait(5.0)
+            self._stopping.wait(_LOOK_S)

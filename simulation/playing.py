@@ -89,7 +89,7 @@ def play(
         given = np.array([arms.get(t, NEUTRAL) for t in world.population.tenant_id], np.int64)
         for name, count in violations(world, given, before).items():
             broken[name] = broken.get(name, 0) + count
-        week = world.step(arms)
+        week = world.step(arms, brief=hear is None)
         count = len(week.arm)
         arm[number, :count], here[number, :count] = week.arm, week.here
         outcome[number, :count] = week.outcome
@@ -114,6 +114,8 @@ def play(
 
 def friction_free(world: World, played: Played) -> Played:
     """The same tenants in a parallel state: every friction of ``played`` lifted to 100."""
+    if not (played.arm < NEUTRAL).any():
+        return played
     script = played.arms_by_week(world.population.tenant_id, at_least=NEUTRAL)
     return play(world, Script(script), len(script))
 

@@ -37,7 +37,8 @@ class Week:
 
     ``here`` were tenants at its start; ``arm`` is each one's arm in hundredths, ``outcome`` is
     UPGRADE, DOWNGRADE, CHURN or -1, ``outcome_hour`` when. ``chances`` ``[n, arms, 3]`` is the
-    truth: the probability of each first outcome had the tenant been given each arm.
+    truth: the probability of each first outcome had the tenant been given each arm. A brief record
+    has neither that nor ``activity``.
     ``drawn`` is set where the world decided by itself. The record covers hours from ``from_hour``
     to ``until_hour``; only what happened between them is in it.
     """

@@ -183,7 +183,17 @@ class World:
             served=np.stack([asked - each.sum(axis=1) for each in refused], axis=1),
         )
 
-    def _chances(self, situation: Situation, demand: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _chances(
+        self,
+        situation: Situation,
+        demand: NDArray[np.float64],
+        here: NDArray[np.bool_],
+        *,
+        brief: bool,
+    ) -> NDArray[np.float64]:
+        """Chances of each outcome under each arm ``[n, arms, 3]``; no arms where ``brief``."""
+        if brief:
+            return np.zeros((len(demand), 0, 3))
         respond = self.family.rates
         count = len(demand)
         by_arm = []
@@ -191,7 +201,9 @@ class World:
             limits = self._limits(count, np.full(count, arm))
             felt = blocked_share(demand, blocked(demand, limits))
             by_arm.append(response.probabilities(respond(situation, felt)))
-        return np.stack(by_arm, axis=1)
+        chances = np.stack(by_arm, axis=1)
+        chances[~here] = 0.0
+        return chances
 
     def opening(self, hours: int) -> Week:
         """The first ``hours`` of the current week under m = 1, before anybody decides it."""
@@ -200,7 +212,7 @@ class World:
         neutral = np.full(count, NEUTRAL, dtype=np.int64)
         return self._lived(count, neutral, None, opening=True)
 
-    def step(self, arms: Mapping[str, int] | None = None) -> Week:
+    def step(self, arms: Mapping[str, int] | None = None, *, brief: bool = False) -> Week:
         """Live the current week and move on.
 
         Parameters
@@ -208,6 +220,8 @@ class World:
         arms:
             Tenant to arm in hundredths, as the product decided; who is missing gets 100. None
             lets the world explore by itself, as it does in its history.
+        brief:
+            Leave out of the record what only exports and truths need: activity and chances.
         """
         count = self.population.arrived(first_hour(self.week + 1))
         here = self._here(count)
@@ -219,7 +233,7 @@ class World:
         elif self.week >= self.setup.start_week + self.setup.warmup_weeks:
             drawn = self._explored(here)
             arm = np.where(here, drawn.arm, NEUTRAL)
-        lived = self._lived(count, arm, drawn)
+        lived = self._lived(count, arm, drawn, brief=brief)
         self._advance(lived)
         return lived
 
@@ -230,6 +244,7 @@ class World:
         drawn: Draw | None,
         *,
         opening: bool = False,
+        brief: bool = False,
     ) -> Week:
         start, seed = first_hour(self.week), self.setup.seed
         told = start + self.opened_hours
@@ -239,8 +254,7 @@ class World:
         outage = support.incident(seed, self.week)
         demand = self._demand(count, outage)
         situation = self._situation(count, demand)
-        chances = self._chances(situation, demand)
-        chances[~here] = 0.0
+        chances = self._chances(situation, demand, here, brief=brief)
         refused = blocked(demand, self._limits(count, arm))
         felt = blocked_share(demand, refused)
         outcome, hour = self._outcome(situation, felt, here)
@@ -259,10 +273,12 @@ class World:
         rescue = self.family.rescue * state.grievance[:count]
         calls = support.interventions(seed, self.week, health, here, rescue)
         tickets = support.tickets(seed, self.week, health, felt, here)
-        activity = daily_activity(people, state, seed, self.week, situation.pressure)
+        activity = {}
+        if not brief:
+            activity = daily_activity(people, state, seed, self.week, situation.pressure)
         if self.disguise is not None:
             tickets = self.disguise.tickets(self.week, tickets)
-            activity = self.disguise.activity(activity)
+            activity = self.disguise.activity(activity) if activity else activity
         return Week(
             week=self.week,
             from_hour=since,

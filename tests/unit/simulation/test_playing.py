@@ -36,6 +36,14 @@ def runs(smooth: World) -> dict[str, Played]:
     return found
 
 
+def test_a_brief_record_is_of_the_same_life(smooth: World) -> None:
+    whole, brief = (smooth.fork().step({}, brief=brief) for brief in (False, True))
+    assert (whole.outcome == brief.outcome).all()
+    assert (whole.refused == brief.refused).all()
+    assert brief.chances.size == 0
+    assert not brief.activity
+
+
 def test_a_fork_lives_apart_from_its_world(smooth: World) -> None:
     fork = smooth.fork()
     fork.step({})

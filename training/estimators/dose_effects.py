@@ -45,7 +45,7 @@ class Pooled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeEffect:
-    """One outcome's effect per unit of dose.
+    """One outcome's effect per unit of felt dose, at average risk.
 
     ``carry`` is what a unit of dose does later, summed over the future (0 and 0 if closed).
     ``deviations`` maps an open block to the posterior of its coefficients. ``p_values`` are of all
@@ -100,7 +100,8 @@ class DoseEffects:
             mean += columns @ posterior.mean
             variance += np.einsum("ij,jk,ik->i", columns, posterior.covariance, columns)
             variance += np.where(self._unknown(block, subjects), posterior.prior, 0.0)
-        return mean, np.sqrt(np.maximum(variance, 0.0))
+        rho = self.design.rho(subjects, outcome)
+        return rho * mean, rho * np.sqrt(np.maximum(variance, 0.0))
 
     def trust(self, subjects: Subjects) -> Ints:
         """The most personal level that any outcome's effect used, ``[n, A]``."""

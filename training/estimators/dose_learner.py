@@ -1,13 +1,13 @@
 """The default: an R-learner on dose (Nie and Wager 2021), in blocks that a test has to open.
 
 For each outcome, (outcome - m(x)) is explained by (dose - its logged expectation) times
-``b0 + b_segment + b_plan + risk(x)·b_risk + x_std·w``, plus carry-over of past doses. Propensities
-are known, hence so is the information matrix of every block; only outcomes are random.
+``rho(x) · (b0 + b_segment + b_plan + risk(x)·b_risk + x_std·w)``, plus carry-over of past doses.
+Propensities are known, hence so is the information matrix of every block; only outcomes are random.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,10 +15,11 @@ import numpy as np
 from training.dataset import Floats
 from training.estimators.baseline import cross_fitted
 from training.estimators.carry import Past
-from training.estimators.design import design_of
+from training.estimators.design import Design, design_of
 from training.estimators.dose_effects import DoseEffects, OutcomeEffect
 from training.estimators.estimator import (
     MIN_EVENTS,
+    MIN_OUTCOME_EVENTS,
     FittedEffects,
     absent,
     effective_events,
@@ -27,7 +28,7 @@ from training.estimators.estimator import (
 )
 from training.estimators.outcome_fit import OutcomeFit
 from training.estimators.redraw import REDRAWS
-from training.estimators.search import SIGNIFICANCE, Candidate, null_statistics
+from training.estimators.search import SIGNIFICANCE, Candidate, adjusted, null_statistics
 from training.estimators.table import EffectTable
 
 
@@ -35,14 +36,16 @@ from training.estimators.table import EffectTable
 class DoseLearner:
     """R-learner on dose with pooled, carry-over, segment, plan, risk and personal blocks.
 
-    ``seed`` and ``redraws`` belong to the randomisation test and the folds; outcomes with fewer
-    than ``min_events`` effective events have no effect.
+    ``seed`` and ``redraws`` belong to the randomisation test and the folds. With fewer than
+    ``min_events`` effective events of every outcome there is no effect, and an outcome with fewer
+    than ``min_outcome_events`` opens nothing of its own.
     """
 
     seed: int = 7
     redraws: int = REDRAWS
     significance: float = SIGNIFICANCE
     min_events: float = MIN_EVENTS
+    min_outcome_events: float = MIN_OUTCOME_EVENTS
     name: str = field(default="R-learner on dose", init=False)
 
     def fit(self, table: EffectTable) -> FittedEffects:
@@ -55,8 +58,9 @@ class DoseLearner:
 
     def fit_residuals(self, table: EffectTable, expected: Floats) -> DoseEffects:
         """Learn from ``table`` with given cross-fitted expectations ``expected`` [n, K]."""
-        design = design_of(table, expected)
+        design = design_of(table, expected, seed=self.seed)
         past = None if table.tenant is None or table.period is None else Past(table)
+        enough = effective_events(table) >= self.min_outcome_events
         fits = [
             OutcomeFit(
                 table=table,
@@ -66,16 +70,20 @@ class DoseLearner:
                 unexplained=table.outcomes[:, k] - expected[:, k],
                 seed=self.seed,
                 significance=self.significance,
+                enough=bool(enough[k]),
             )
             for k in range(len(table.names))
         ]
-        # Two passes over redraws: the pooled blocks, then all that is judged after them.
-        pooled = self._null(table, [fit.pooled_candidate() for fit in fits], self.seed)
+        # Two passes over the same redraws: pooled blocks, then all that is judged after them.
+        first = [fit.pooled_candidate() for fit in fits]
+        pooled = self._null(table, first)
         later = [fit.deviation_candidates(null) for fit, null in zip(fits, pooled, strict=True)]
-        null = iter(self._null(table, [c for each in later for c in each], self.seed + 1))
+        null = iter(self._null(table, [c for each in later for c in each]))
+        nulls = [[next(null) for _ in candidates] for candidates in later]
+        p_any = _p_any(fits, first, pooled, later, nulls)
         outcomes = tuple(
-            fit.result(candidates, [next(null) for _ in candidates])
-            for fit, candidates in zip(fits, later, strict=True)
+            fit.result(candidates, each, any_at_all=p_any <= self.significance)
+            for fit, candidates, each in zip(fits, later, nulls, strict=True)
         )
         return DoseEffects(
             table=_frame(table),
@@ -83,12 +91,36 @@ class DoseLearner:
             outcomes=outcomes,
             usable=usable_arms(table),
             binary=table.binary,
-            evidence=_evidence(table, outcomes),
+            evidence=_evidence(table, outcomes) | _powers(table, design) | {"p_any": p_any},
             summary=_sentence(table, outcomes),
         )
 
-    def _null(self, table: EffectTable, candidates: Sequence[Candidate], seed: int) -> list[Floats]:
-        return null_statistics(table, candidates, seed=seed, redraws=self.redraws)
+    def _null(self, table: EffectTable, candidates: Sequence[Candidate]) -> list[Floats]:
+        return null_statistics(table, candidates, seed=self.seed, redraws=self.redraws)
+
+
+def _p_any(
+    fits: Sequence[OutcomeFit],
+    pooled: Sequence[Candidate],
+    pooled_null: Sequence[Floats],
+    later: Sequence[Sequence[Candidate]],
+    later_null: Sequence[Sequence[Floats]],
+) -> float:
+    """p-value of "arms do nothing to anything": the least of all blocks' of all outcomes.
+
+    It comes first, so that at most one null experiment in twenty opens anything anywhere.
+    """
+    observed: dict[str, float] = {}
+    null: dict[str, Floats] = {}
+    rows = zip(fits, pooled, pooled_null, later, later_null, strict=True)
+    for k, (fit, first, first_null, others, other_null) in enumerate(rows):
+        if not fit.enough:
+            continue
+        pairs = zip((first, *others), (first_null, *other_null), strict=True)
+        for candidate, under in pairs:
+            name = f"{candidate.name} {k}"
+            observed[name], null[name] = fit.statistic(candidate), under
+    return min(adjusted(observed, null).values(), default=1.0)
 
 
 def _frame(table: EffectTable) -> EffectTable:
@@ -96,7 +128,7 @@ def _frame(table: EffectTable) -> EffectTable:
     return table.take(np.zeros(len(table), dtype=np.bool_))
 
 
-def _evidence(table: EffectTable, outcomes: tuple[OutcomeEffect, ...]) -> Mapping[str, float]:
+def _evidence(table: EffectTable, outcomes: tuple[OutcomeEffect, ...]) -> dict[str, float]:
     numbers: dict[str, float] = {"analysed_rows": float(len(table))}
     for name, events in zip(table.names, effective_events(table), strict=True):
         numbers[f"effective_{name}_events"] = float(events)
@@ -107,6 +139,11 @@ def _evidence(table: EffectTable, outcomes: tuple[OutcomeEffect, ...]) -> Mappin
         if effect.half_life:
             numbers[f"half_life_{effect.name}"] = effect.half_life
     return numbers
+
+
+def _powers(table: EffectTable, design: Design) -> dict[str, float]:
+    powers = design.scale_by_risk.power
+    return {f"risk_power_{name}": p for name, p in zip(table.names, powers, strict=True)}
 
 
 def _sentence(table: EffectTable, outcomes: tuple[OutcomeEffect, ...]) -> str:

@@ -14,8 +14,10 @@ from training.estimators.table import EffectTable, Subjects
 #: Levels of trust, as in ``flyball.outlook.Trust`` and in bundles.
 TRUST_NONE, TRUST_POOLED, TRUST_SEGMENT, TRUST_PERSONAL = 0, 1, 2, 3
 
-#: Least effective events of an outcome; below it there is no effect, whatever the data say.
+#: Least effective events of the commonest outcome; below it nothing has an effect.
 MIN_EVENTS = 100.0
+#: Least effective events for an outcome to have an effect of its own.
+MIN_OUTCOME_EVENTS = 50.0
 #: Least effective rows of an arm.
 MIN_ARM_ROWS = 100.0
 

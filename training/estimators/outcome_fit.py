@@ -21,6 +21,8 @@ from training.estimators.table import EffectTable
 class OutcomeFit:
     """Fits outcome number ``outcome``; ``unexplained`` [n] is the outcome minus its expectation.
 
+    Without ``enough`` events nothing opens.
+
     Redraws are shared between outcomes, so the caller makes them between the three steps.
     """
 
@@ -31,11 +33,22 @@ class OutcomeFit:
     unexplained: Floats
     seed: int
     significance: float
+    enough: bool = True
     _p_pooled: float = field(default=1.0, init=False)
     _slope: float = field(default=0.0, init=False)
     _error: float = field(default=np.inf, init=False)
     _posterior: Posterior = field(init=False)
     _rest: Floats = field(init=False)
+    #: What one unit of slope does to each row: its residual, as much as its risk makes of it [n].
+    _moved: Floats = field(init=False)
+    #: What each row tells about a slope [n]: squared errors count by 1 / rho.
+    _told: Floats = field(init=False)
+    _rho: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        rho = self.design.rho(self.table.subjects, self.outcome)
+        self._rho = rho
+        self._moved, self._told = self.table.residual * rho, self.table.variance * rho
 
     def pooled_candidate(self) -> Candidate:
         """The pooled block, to be tested first."""
@@ -45,24 +58,33 @@ class OutcomeFit:
 
     def deviation_candidates(self, pooled_null: Floats) -> list[Candidate]:
         """The other blocks, after the pooled one was judged by its statistics under redraws."""
-        self._p_pooled = p_value(self._observed(self.pooled_candidate()), pooled_null)
+        self._p_pooled = p_value(self.statistic(self.pooled_candidate()), pooled_null)
         self._slope, self._error, self._posterior = self._pooled()
-        if not self.table.binary[self.outcome]:
+        if not self.enough or not self.table.binary[self.outcome]:
             # A few large amounts swamp anything finer than one effect for all.
             return []
-        opened = self._p_pooled <= self.significance
-        self._rest = self.unexplained - self.table.residual * (self._slope if opened else 0.0)
+        opened = self._pooled_opens()
+        self._rest = self.unexplained - self._moved * (self._slope if opened else 0.0)
         carry = self._carry(self._rest)
         return ([carry] if carry else []) + self._deviations(self._rest)
 
-    def result(self, candidates: Sequence[Candidate], null: Sequence[Floats]) -> OutcomeEffect:
-        """Open what the test opens, given every candidate's statistics under redraws."""
+    def statistic(self, candidate: Candidate) -> float:
+        """What the logged draws gave."""
+        return float(candidate.statistic(self._score(candidate.weights)[:, None])[0])
+
+    def result(
+        self, candidates: Sequence[Candidate], null: Sequence[Floats], *, any_at_all: bool = True
+    ) -> OutcomeEffect:
+        """Open what the test opens, given every candidate's statistics under redraws.
+
+        Nothing opens unless ``any_at_all`` effect was found among all outcomes and blocks.
+        """
         p_values = adjusted(
-            {c.name: self._observed(c) for c in candidates},
+            {c.name: self.statistic(c) for c in candidates},
             {c.name: each for c, each in zip(candidates, null, strict=True)},
         )
-        chosen = [c for c in candidates if p_values[c.name] <= self.significance]
-        opened = self._p_pooled <= self.significance
+        chosen = [c for c in candidates if any_at_all and p_values[c.name] <= self.significance]
+        opened = any_at_all and self._pooled_opens()
         effect = OutcomeEffect(
             name=self.table.names[self.outcome],
             pooled=Pooled(
@@ -78,14 +100,14 @@ class OutcomeFit:
         return self._with_carry(effect, self._rest) if "carry" in effect.opened else effect
 
     def _pooled_block(self) -> Block:
-        return Block(np.asarray([[self.table.variance.sum()]]))
+        return Block(np.asarray([[self._told.sum()]]))
 
     def _pooled(self) -> tuple[float, float, Posterior]:
         """Least squares, its error around the estimate (not around 0), and the posterior."""
-        information = float(self.table.variance.sum())
+        information = float(self._told.sum())
         score = self._score(self.unexplained[:, None])
         slope = float(score[0]) / information
-        around = (self.unexplained - slope * self.table.residual)[:, None]
+        around = (self.unexplained - slope * self._moved)[:, None]
         block = self._pooled_block()
         noise = self._noise(around, block)
         return slope, float(np.sqrt(noise / information)), block.posterior(score, noise)
@@ -96,7 +118,7 @@ class OutcomeFit:
             columns = self.design.columns(name, self.table.subjects, self.outcome)
             if not columns.shape[1] or not np.any(columns):
                 continue
-            block = Block((columns * self.table.variance[:, None]).T @ columns)
+            block = Block((columns * self._told[:, None]).T @ columns)
             weights = columns * rest[:, None]
             if block.rank:
                 noise = _one(self._noise(weights, block))
@@ -105,7 +127,7 @@ class OutcomeFit:
 
     def _shrunk(self, chosen: list[Candidate]) -> dict[str, Posterior]:
         """Posteriors in order, each of what the earlier ones left."""
-        left = self.unexplained - self._slope * self.table.residual
+        left = self.unexplained - self._slope * self._moved
         posteriors: dict[str, Posterior] = {}
         for candidate in chosen:
             assert candidate.block is not None
@@ -113,7 +135,7 @@ class OutcomeFit:
             score = self._score(columns * left[:, None])
             posterior = candidate.block.posterior(score, float(candidate.noise[0]))
             posteriors[candidate.name] = posterior
-            left = left - self.table.residual * (columns @ posterior.mean)
+            left = left - self._moved * (columns @ posterior.mean)
         return posteriors
 
     def _carry(self, rest: Floats) -> Candidate | None:
@@ -168,16 +190,16 @@ class OutcomeFit:
         return best
 
     def _carry_information(self, half_life: float) -> Floats:
-        """Variance of each row's carry under the logged propensities [n]."""
+        """What each row tells about a slope on carry [n], under the logged propensities."""
         assert self.past is not None
         # Halving variances means squaring the decay: half the half-life.
-        return self.past.earlier(self.table.variance, half_life / 2.0)
+        return self._rho * self.past.earlier(self.table.variance, half_life / 2.0)
 
     def _score(self, weights: Floats) -> Floats:
         return np.asarray(weights.T @ self.table.residual, dtype=np.float64)
 
-    def _observed(self, candidate: Candidate) -> float:
-        return float(candidate.statistic(self._score(candidate.weights)[:, None])[0])
+    def _pooled_opens(self) -> bool:
+        return self.enough and self._p_pooled <= self.significance
 
     def _noise(self, weights: Floats, block: Block) -> float:
         """Variance of the score over the information: by cluster, and at least by design."""

@@ -12,6 +12,7 @@ from training.estimators.design import BOUND, DEVIATIONS
 from training.estimators.dose_effects import BLOCK_TRUST, DoseEffects
 from training.estimators.dose_learner import DoseLearner
 from training.estimators.estimator import TRUST_POOLED
+from training.estimators.risk_scale import LIMIT
 from training.estimators.table import PLAN_FEATURE, EffectTable, Subjects, table_of
 from training.export.dose_effects import DoseModel, Lookup, dose_effects_graph
 from training.export.effects import QUIET_DOSE
@@ -92,6 +93,10 @@ def dose_model(fitted: DoseEffects) -> DoseModel:
         fallback_dose=np.zeros(len(frame.arms)) if fallback is None else fallback,
         trust=max([TRUST_POOLED, *everywhere]),
         half_felt=frame.half_felt,
+        growth=design.scale_by_risk.growth,
+        growth_offset=design.scale_by_risk.offset,
+        growth_norm=design.scale_by_risk.norm,
+        growth_limit=LIMIT,
     )
 
 
@@ -108,7 +113,7 @@ def _linear(fitted: DoseEffects) -> tuple[Floats, Floats]:
         if "personal" in outcome.deviations:
             own = outcome.deviations["personal"].mean
             weights[:, k] += own
-            intercept[k] -= float(design.feature_centre @ own)
+            intercept[k] -= float(design.feature_centre[k] @ own)
     return weights, intercept
 
 
@@ -131,7 +136,7 @@ def _factors(fitted: DoseEffects) -> tuple[Floats, Floats]:
             values, vectors = np.linalg.eigh(outcome.deviations["personal"].covariance)
             root_matrix = vectors * np.sqrt(np.maximum(values, 0.0))
             factors[k, :, begin:] = root_matrix
-            offsets[k, begin:] = -design.feature_centre @ root_matrix
+            offsets[k, begin:] = -design.feature_centre[k] @ root_matrix
     return factors, offsets
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +37,9 @@ class DoseModel:
     within ±``bound``. ``plan_feature`` is the column whose ``plan_levels`` [P] name the plan.
     ``usable`` [A] are the arms that have an effect; where a row has an unknown dose, all of its
     doses are ``fallback_dose`` [A]. Of a dose d, d / (1 + |d| / ``half_felt``) is felt (> 0, may be
-    infinite). ``trust`` is the least level of a usable arm.
+    infinite). Mean and standard deviation are multiplied by ``growth_norm`` [3] ·
+    exp(``z @ growth`` [F, 3] + ``growth_offset`` [3], held within ±``growth_limit``).
+    ``trust`` is the least level of a usable arm.
     """
 
     impute: Floats
@@ -57,7 +58,11 @@ class DoseModel:
     usable: NDArray[np.bool_]
     fallback_dose: Floats
     trust: int
-    half_felt: float = math.inf
+    half_felt: float
+    growth: Floats
+    growth_offset: Floats
+    growth_norm: Floats
+    growth_limit: float
 
 
 def dose_effects_graph(
@@ -84,9 +89,10 @@ def _check(model: DoseModel, feature_count: int) -> None:
             field="effects",
         )
     parts = (model.intercept, model.variance, model.weights, model.factors, model.offsets)
+    growth = (model.growth, model.growth_offset, model.growth_norm)
     groups = (model.segments, model.plans)
     tables = [table for group in groups for table in (group.mean, group.variance)]
-    if not all(np.isfinite(part).all() for part in (*parts, *tables, model.fallback_dose)):
+    if not all(np.isfinite(part).all() for part in (*parts, *growth, *tables, model.fallback_dose)):
         raise InvalidInput("Effects must be finite.", field="effects")
 
 
@@ -103,13 +109,15 @@ class _Graph:
         segment = self._segment_row()
         plan = self._plan_row()
         mean, variance = self._per_dose(z, segment, plan)
+        rho = self._rho(z)
+        mean = add.node("Mul", [mean, rho])
         dose = self._dose()
         size = add.node("Abs", [dose])
         moving = moving_rows(add, quiet_dose)
         one = add.constant(np.array(1.0))
         product = add.node("Mul", [dose, add.node("Unsqueeze", [mean, self._axis(1)])])
         held = add.node("Clip", [product, add.node("Neg", [one]), one])
-        deviation = add.node("Sqrt", [variance])
+        deviation = add.node("Mul", [add.node("Sqrt", [variance]), rho])
         spread = add.node("Mul", [size, add.node("Unsqueeze", [deviation, self._axis(1)])])
         nothing = add.constant(np.array(0.0, dtype=np.float32))
         for name, value in (("mean", held), ("sd", spread)):
@@ -181,6 +189,15 @@ class _Graph:
             spread = add.node("Gather", [add.constant(group.variance), row], axis=0)
             variance = add.node("Add", [variance, spread])
         return mean, variance
+
+    def _rho(self, z: str) -> str:
+        """float64 [n, 3]: how much a row's own risk makes of an effect."""
+        add, model = self._add, self._model
+        grown = add.node("MatMul", [z, add.constant(model.growth)])
+        moved = add.node("Add", [grown, add.constant(model.growth_offset[None, :])])
+        bounds = [add.constant(np.array(side * model.growth_limit)) for side in (-1.0, 1.0)]
+        power = add.node("Exp", [add.node("Clip", [moved, *bounds])])
+        return add.node("Mul", [power, add.constant(model.growth_norm[None, :])])
 
     def _quadratic(self, z: str) -> str:
         """float64 [n, 3]: squared length of the factors of each outcome."""

@@ -13,7 +13,7 @@ from training.split import split_rows
 
 pytestmark = pytest.mark.train
 
-DATASET = rehearse(World(tenants=600, weeks=16))
+DATASET = rehearse(World(tenants=1_000, weeks=16))
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_the_same_rows_and_seed_give_the_same_model(models: tuple[RiskModel, ...
 
 
 def test_too_few_events_mean_no_model_and_say_so() -> None:
-    rare = rehearse(World(tenants=200, weeks=10, base=(0.03, 0.0, 0.0005)))
+    rare = rehearse(World(tenants=500, weeks=10, base=(0.03, 0.0, 0.0005)))
     upgrade, downgrade, churn = fit_risks(rare, split_rows(rare))
     assert upgrade.fitted.kind != "none"
     assert downgrade.fitted.kind == churn.fitted.kind == "none"

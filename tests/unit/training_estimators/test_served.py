@@ -57,6 +57,9 @@ def with_third(model: DoseModel) -> DoseModel:
         offsets=wider(model.offsets, 0),
         segments=group(model.segments),
         plans=group(model.plans),
+        growth=wider(model.growth, 1),
+        growth_offset=wider(model.growth_offset, 0),
+        growth_norm=wider(model.growth_norm, 0),
     )
 
 

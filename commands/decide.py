@@ -13,9 +13,10 @@ from flyball.errors import InvalidInput, NotFound
 from flyball.home import Home
 
 if TYPE_CHECKING:
-    from flyball.decision import Decision
     from flyball.policy import Policy
     from ledger.people import ExperimentRun
+    from ledger.sqlite_ledger import SqliteLedger
+    from serving.snapshot.entry import Entry
 
 
 @click.command("decide")
@@ -62,6 +63,7 @@ def command(
     from ledger.sqlite_ledger import open_ledger, read_ledger
     from serving.clock import clock_for, wall_us
     from serving.deciding import check_forward, current_bundle, decide_pass, log_pass
+    from serving.publication import entries_of
     from serving.rules import seed_guardrails
     from serving.settings import load_settings
 
@@ -97,10 +99,11 @@ def command(
             )
         decisions = log_pass(ledger, done, finished_us=wall_us())
         later = [run for run in ledger.experiments() if run.started_us > as_of_us]
+        entries = list(entries_of(decisions, done.facts, done.stored))
         if publish:
-            _publish(home, decisions, ledger.aliases(), as_of_us)
+            _publish(home, ledger, entries, as_of_us)
     rows = [item for item in decisions if wanted is None or item.tenant_id in wanted]
-    write_decisions(rows, out)
+    write_decisions(rows, out, {entry.tenant_id: entry.effective_limits for entry in entries})
     if done.round.experiment is None and done.round.mode is Mode.LIVE:
         _warn_of_later_experiment(later)
     _report(len(rows), mode, done.round.policy.name, done.duration_ms, out)
@@ -141,17 +144,15 @@ def _known(text: str | None, known: set[str]) -> set[str] | None:
     return names
 
 
-def _publish(home: Home, decisions: list[Decision], aliases: dict[str, str], as_of_us: int) -> None:
+def _publish(home: Home, ledger: SqliteLedger, entries: list[Entry], as_of_us: int) -> None:
     from models.signature import create_keypair, load_private_key
     from serving.clock import wall_us
-    from serving.snapshot.entry import entry_of
     from serving.snapshot.writer import SnapshotWriter
 
     if not home.signing_key.exists():
         create_keypair(home.signing_key, home.verify_key)
     writer = SnapshotWriter(home.snapshot, load_private_key(home.signing_key))
-    entries = [entry_of(decision) for decision in decisions]
-    writer.publish_all(entries, aliases=aliases, created_us=wall_us(), as_of_us=as_of_us)
+    writer.publish_all(entries, aliases=ledger.aliases(), created_us=wall_us(), as_of_us=as_of_us)
 
 
 def _warn_of_later_experiment(later: list[ExperimentRun]) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from flyball.decision import Decision
+from flyball.effective import EffectiveLimit
 from flyball.errors import InvalidInput
 from flyball.instant import format_instant
 from serving.snapshot.disk import storage_errors
+from serving.snapshot.limit_word import limit_json
 
 _SUFFIXES = (".ndjson", ".jsonl", ".json", ".parquet")
 
@@ -26,12 +28,15 @@ def check_path(out: str) -> None:
         )
 
 
-def decision_row(decision: Decision) -> dict[str, Any]:
+def decision_row(
+    decision: Decision, limits: Sequence[EffectiveLimit] | None = None
+) -> dict[str, Any]:
     """One decision as the import directory's ``decisions`` file has it, and what else it says.
 
     ``multiplier`` is the assigned arm, ``served_multiplier`` what is enforced now. ``offered`` is a
-    JSON text, arm (as a multiplier) to probability. Whether the decision was made in this run or
-    continued is left out, so that the same pass twice writes the same bytes.
+    JSON text, arm (as a multiplier) to probability; ``limits`` one with every limit. Whether the
+    decision was made in this run or continued is left out, so that the same pass twice writes the
+    same bytes.
     """
     return {
         "decision_id": decision.decision_id,
@@ -56,6 +61,7 @@ def decision_row(decision: Decision) -> dict[str, Any]:
         "baseLimit": decision.base_limit,
         "effectiveLimit": decision.effective_limit,
         "windowSeconds": decision.window_seconds,
+        "limits": None if limits is None else json.dumps([*map(limit_json, limits)]),
         "enforceFriction": decision.enforce_friction,
         "upsellProbability": decision.upgrade_probability,
         "downgradeProbability": decision.downgrade_probability,
@@ -63,15 +69,26 @@ def decision_row(decision: Decision) -> dict[str, Any]:
     }
 
 
-def write_decisions(decisions: Sequence[Decision], out: str) -> None:
+def write_decisions(
+    decisions: Sequence[Decision],
+    out: str,
+    limits: Mapping[str, Sequence[EffectiveLimit] | None] | None = None,
+) -> None:
     """Write decisions to ``out``, whole or not at all; ``-`` is standard output.
+
+    Parameters
+    ----------
+    limits:
+        Tenant to every limit of its plan under the served arm; None without a plan. Left out, the
+        rows' ``limits`` are null.
 
     Raises
     ------
     StorageError
         The file cannot be written.
     """
-    rows = [decision_row(decision) for decision in decisions]
+    known = limits or {}
+    rows = [decision_row(decision, known.get(decision.tenant_id)) for decision in decisions]
     if out == "-":
         stream = sys.stdout.buffer
         stream.writelines(_lines(rows))
@@ -118,7 +135,7 @@ def _schema() -> Any:
         "decision_id", "tenant_id", "time", "period_start", "period_days", "mode", "assignment",
         "multiplier", "served_multiplier", "propensity", "offered", "policy", "policy_version",
         "proposed_multiplier", "experiment", "model_version", "reasons", "baseLimit",
-        "effectiveLimit", "windowSeconds", "enforceFriction", "upsellProbability",
+        "effectiveLimit", "windowSeconds", "limits", "enforceFriction", "upsellProbability",
         "downgradeProbability", "churnProbability",
     )  # fmt: skip
     return pa.schema([(name, kinds.get(name, pa.string())) for name in names])

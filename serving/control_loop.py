@@ -35,10 +35,11 @@ from serving.evidence import evidence_of
 from serving.explanation_queue import ExplanationQueue
 from serving.housekeeping import Housekeeper
 from serving.live_usage import LiveUsage, as_of_hour_at
+from serving.publication import entries_of
 from serving.refresh_order import RefreshOrder
 from serving.rules import Rules, read_rules, seed_guardrails
 from serving.settings import Settings
-from serving.snapshot.entry import Entry, entry_of
+from serving.snapshot.entry import Entry
 from serving.snapshot.writer import SnapshotWriter
 
 _FIRST_PAUSE_S = 0.5
@@ -214,7 +215,7 @@ class ControlLoop:
         decisions = log_pass(self._ledger, done, finished_us=wall_us())
         self._aliases = self._ledger.aliases()
         version = self._writer.publish_all(
-            [entry_of(decision) for decision in decisions],
+            entries_of(decisions, done.facts, done.stored),
             aliases=self._aliases,
             created_us=wall_us(),
             as_of_us=now_us,
@@ -246,7 +247,7 @@ class ControlLoop:
             self._period_us = -1
             self._order.forget(gone)
         aliases = self._renamed(renamed & done.facts.accounts.keys()) if renamed else {}
-        entries = [entry_of(decision) for decision in decisions]
+        entries = list(entries_of(decisions, done.facts, done.stored))
         self._publish_changes(entries, aliases, now_us)
         self._order.note((d.tenant_id for d in decisions), now_us)
         self._explanations.add(self._evidence(done, decisions))

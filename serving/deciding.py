@@ -35,6 +35,7 @@ from serving.facts import Facts, read_facts
 from serving.relations import connect, features_at, newest_arrival_us
 from serving.rules import Rules, check_bundle, read_rules
 from serving.settings import Settings
+from serving.stored import Stored, read_stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ class Pass:
     ``decisions`` come in order of tenant; ``previous`` holds what was in force before. ``budgets``
     is what is left of the period's; ``demand`` expected requests per tenant and period. ``table``
     holds the features, ``outlooks`` what the models made of them and ``cases`` what was decided
-    about, row by row.
+    about, row by row. ``stored`` is what tenants store, where a plan limits it.
     """
 
     round: Round
@@ -56,6 +57,7 @@ class Pass:
     table: pa.Table
     outlooks: Sequence[Outlook]
     cases: Sequence[Case]
+    stored: Stored
     duration_ms: float
 
 
@@ -192,6 +194,7 @@ def decide_with(
         table=table,
         outlooks=outlooks,
         cases=cases,
+        stored=read_stored(connection, facts.plans.values(), as_of_hour=as_of_hour),
         duration_ms=(time.perf_counter() - began) * 1_000.0,
     )
 

@@ -14,7 +14,16 @@ from serving.evaluating.endpoint import EvaluateEndpoint
 from serving.forward_auth.description import routes as describe_authorize
 from serving.forward_auth.endpoint import AuthorizeEndpoint
 from serving.openfeature.endpoint import routes as openfeature
-from serving.rest import accounts, decisions, events, explanation, health, people, problem
+from serving.rest import (
+    accounts,
+    decisions,
+    events,
+    explanation,
+    health,
+    people,
+    problem,
+    snapshot,
+)
 from serving.rest.direct import Direct
 from serving.settings import Settings, load_settings
 from serving.worker import Worker
@@ -80,7 +89,7 @@ def create_application(worker: Worker) -> FastAPI:
     )
     app.state.worker = worker
     problem.install(app)
-    for module in (decisions, explanation, events, accounts, people, health):
+    for module in (decisions, snapshot, explanation, events, accounts, people, health):
         app.include_router(module.routes())
     app.include_router(describe_evaluate())
     app.include_router(describe_authorize())

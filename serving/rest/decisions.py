@@ -1,19 +1,17 @@
-"""Decisions out: one, many, the whole snapshot. Nothing here touches a store."""
+"""Decisions out: one or many. Nothing here touches a store."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from flyball.errors import InvalidInput
 from flyball.identity import check_identifier
 from serving.rest.body import read_document
 from serving.rest.gate import At, Gateway
-from serving.rest.problem import problem
-from serving.snapshot.transfer import copy_snapshot
 
 MAX_BATCH = 1_000
 
@@ -26,6 +24,30 @@ EXAMPLE: dict[str, Any] = {
     "churnProbability": 0.03,
     "effectiveLimit": 8500,
     "windowSeconds": 60,
+    "limits": [
+        {
+            "meter": "api.requests",
+            "kind": "rate",
+            "baseLimit": 10000,
+            "effectiveLimit": 8500,
+            "windowSeconds": 60,
+            "endpoints": [
+                {
+                    "pattern": "POST /v1/exports",
+                    "weight": 10,
+                    "baseLimit": 100,
+                    "effectiveLimit": 85,
+                }
+            ],
+        },
+        {
+            "meter": "workflows.concurrent",
+            "kind": "concurrency",
+            "baseLimit": 20,
+            "effectiveLimit": 17,
+            "windowSeconds": None,
+        },
+    ],
     "reasons": ["upgrade_effect_outweighs_churn"],
     "decisionId": "d_5a0c2f6e9b1d4c7a",
     "modelVersion": "3",
@@ -34,6 +56,29 @@ EXAMPLE: dict[str, Any] = {
     "decidedAt": "2026-01-05T00:00:00Z",
     "expiresAt": "2026-01-05T00:15:00Z",
 }
+
+
+class EndpointAnswer(BaseModel):
+    """One endpoint's weight and, where the plan states one, its own limit in requests."""
+
+    pattern: str
+    weight: int
+    baseLimit: int | None  # noqa: N815
+    effectiveLimit: int | None  # noqa: N815
+
+
+class LimitAnswer(BaseModel):
+    """One limit of the plan; what the plan does not state is left out."""
+
+    meter: str
+    kind: str = Field(description="rate, quota, concurrency or storage.")
+    baseLimit: int  # noqa: N815
+    effectiveLimit: int  # noqa: N815
+    windowSeconds: int | None = Field(description="null for concurrency and storage.")  # noqa: N815
+    burst: int = Field(default=0, description="Units that may come at once, where stated.")
+    soft: int = Field(default=0, description="Hundredths above which service may degrade.")
+    paid: bool = Field(default=False, description="Exhausted means 402, not 429.")
+    endpoints: list[EndpointAnswer] = []
 
 
 class DecisionAnswer(BaseModel):
@@ -49,6 +94,7 @@ class DecisionAnswer(BaseModel):
     churnProbability: float | None = Field(description="Over 28 days, under this multiplier.")  # noqa: N815
     effectiveLimit: int | None = Field(description="Base limit times multiplier, rounded up.")  # noqa: N815
     windowSeconds: int | None  # noqa: N815
+    limits: list[LimitAnswer] | None = Field(description="All of them, the primary one first.")
     reasons: list[str]
     decisionId: str | None  # noqa: N815
     modelVersion: str | None  # noqa: N815
@@ -130,34 +176,5 @@ def routes() -> APIRouter:
             )
         answers = [worker.answer(check_identifier(name, field="tenantIds")) for name in names]
         return _json(b'{"decisions":[' + b",".join(answers) + b"]}")
-
-    @router.get(
-        "/v1/snapshot",
-        summary="The signed snapshot: a base file and the delta frames applied to it",
-        responses={
-            200: {"content": {"application/octet-stream": {}}},
-            304: {"description": "You have this version."},
-        },
-    )
-    def snapshot(
-        worker: At, _: Gateway, if_none_match: Annotated[str | None, Header()] = None
-    ) -> Response:
-        copy = copy_snapshot(worker.home.snapshot)
-        if copy is None:
-            return problem(
-                503,
-                "There is no snapshot yet; the control loop writes the first one.",
-                code="no_snapshot",
-                headers={"retry-after": "1"},
-            )
-        headers = {
-            "etag": copy.etag,
-            "flyball-base-bytes": str(copy.base_bytes),
-            "cache-control": "no-cache",
-        }
-        asked = {tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")}
-        if asked & {copy.etag, "*"}:
-            return Response(status_code=304, headers=headers)
-        return Response(copy.content, media_type="application/octet-stream", headers=headers)
 
     return router

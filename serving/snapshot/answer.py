@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from flyball.arm import NEUTRAL, effective_limit
+from flyball.arm import NEUTRAL
 from flyball.decision import Source
+from flyball.effective import EffectiveLimit
 from flyball.instant import DAY_US, MINUTE_US, format_instant
 from flyball.reason import Reason
 from serving.snapshot.layout import (
-    FLAGS,
     FOREIGN_ID,
     LARGE_LIMIT,
     NO_PROBABILITY,
     RECORD,
     STEPS,
-    WINDOWS,
 )
+from serving.snapshot.limit_word import limit_json, limits_under
 from serving.snapshot.table import Table
 
 #: Older than this, workers no longer tighten.
@@ -38,7 +38,10 @@ def rung_of(age_us: int) -> Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What is served for one tenant: the decision's JSON as values."""
+    """What is served for one tenant: the decision's JSON as values.
+
+    ``limits`` are all of the plan's, the primary meter's first; None without a plan.
+    """
 
     tenant_id: str
     base_limit: int | None
@@ -47,6 +50,7 @@ class Answer:
     churn_probability: float | None
     effective_limit: int | None
     window_seconds: int | None
+    limits: tuple[EffectiveLimit, ...] | None
     reasons: tuple[str, ...]
     decision_id: str | None
     model_version: str
@@ -75,6 +79,7 @@ def unknown_answer(name: str) -> Answer:
         churn_probability=None,
         effective_limit=None,
         window_seconds=None,
+        limits=None,
         reasons=(Reason.UNKNOWN_TENANT.value,),
         decision_id=None,
         model_version="",
@@ -97,6 +102,7 @@ def answer_json(answer: Answer) -> bytes:
             "churnProbability": answer.churn_probability,
             "effectiveLimit": answer.effective_limit,
             "windowSeconds": answer.window_seconds,
+            "limits": None if answer.limits is None else [*map(limit_json, answer.limits)],
             "reasons": list(answer.reasons),
             "decisionId": answer.decision_id,
             "modelVersion": answer.model_version or None,
@@ -134,6 +140,9 @@ class View:
         self._why = Reason.KILL_SWITCH.value if killed else rung.value
         self._bind_words()
         self._times: dict[int, str] = {}
+        self._texts = table.limit_texts
+        self._shapes = self._texts.shapes
+        self._tails = self._texts.tails
 
     def _bind_words(self) -> None:
         text = json.dumps
@@ -143,7 +152,6 @@ class View:
             for version, policy in self.table.origins
         ]
         self._instead = text([self._why])
-        self._windows = [text(seconds) for seconds in WINDOWS]
 
     def json(self, slot: int, tenant: str) -> bytes:
         """The answer for a slot whose tenant id is ``tenant``, as JSON bytes."""
@@ -159,16 +167,15 @@ class View:
             return answer_json(unknown_answer(tenant))
 
     def _write(self, slot: int, tenant: str) -> bytes:
-        decision, base, _, times, upgrade, churn, arm, reasons, origin, _, window = RECORD.unpack(
-            self.table.record(slot)
+        decision, base, _, times, terms, upgrade, churn, arm, reasons, origin, _, flags = (
+            RECORD.unpack(self.table.record(slot))
         )
         name = f"d_{decision:016x}"
-        if window & FLAGS:
-            if window & FOREIGN_ID:
+        if flags:
+            if flags & FOREIGN_ID:
                 name = self.table.foreign_ids[decision]
-            if window & LARGE_LIMIT:
+            if flags & LARGE_LIMIT:
                 base = self.table.limits[base]
-            window &= ~FLAGS
         served = min(max(arm, self._lowest), self._highest)
         if served == arm:
             up = "null" if upgrade == NO_PROBABILITY else repr(upgrade / STEPS)
@@ -177,39 +184,52 @@ class View:
         else:
             up = down = "null"
             why = self._instead
-        limit = -(-base * served // 100)
+        floor, window, limits = self._shapes.get(terms) or self._texts.shape(terms)
+        if base:
+            limit = -(-base * (served if served > floor else floor) // 100)
+            tail = self._tails.get(terms << 10 | served) or self._texts.tail(terms, served)
+            numbers = (
+                f'"effectiveLimit":{limit},"windowSeconds":{window},'
+                f'{limits}{base},"effectiveLimit":{limit}{tail}'
+            )
+            friction = "true" if limit < base else "false"
+        else:
+            numbers = f'"effectiveLimit":null,"windowSeconds":null,{limits}'
+            friction = "false"
         return (
             f'{{"tenantId":"{tenant}","baseLimit":{base or "null"},'
-            f'"dynamicMultiplier":{_MULTIPLIERS[served]},'
-            f'"enforceFriction":{"true" if limit < base else "false"},'
-            f'"upsellProbability":{up},"churnProbability":{down},'
-            f'"effectiveLimit":{limit or "null"},"windowSeconds":{self._windows[window]},'
+            f'"dynamicMultiplier":{_MULTIPLIERS[served]},"enforceFriction":{friction},'
+            f'"upsellProbability":{up},"churnProbability":{down},{numbers},'
             f'"reasons":{why},"decisionId":"{name}",{self._origins[origin]},'
             f'"source":"{self._source}",{self._times.get(times) or self._times_of(times)}}}'
         ).encode()
 
     def answer(self, slot: int) -> Answer:
         """The same answer as values."""
-        decision, base, _, times, upgrade, churn, arm, reasons, origin, _, window = RECORD.unpack(
-            self.table.record(slot)
+        decision, base, _, times, terms, upgrade, churn, arm, reasons, origin, _, flags = (
+            RECORD.unpack(self.table.record(slot))
         )
-        if window & LARGE_LIMIT:
+        if flags & LARGE_LIMIT:
             base = self.table.limits[base]
         served = min(max(arm, self._lowest), self._highest)
         kept = served == arm
         version, policy = self.table.origins[origin]
         decided_us, period_end_us = self.table.times[times]
+        plan, floors = self.table.plan_of(terms)
+        limits = limits_under(plan, floors, base, served)
+        first = limits[0] if limits else None
         return Answer(
             tenant_id=self.table.name(slot).decode("ascii"),
             base_limit=base or None,
             arm=served,
             upgrade_probability=upgrade / STEPS if kept and upgrade != NO_PROBABILITY else None,
             churn_probability=churn / STEPS if kept and churn != NO_PROBABILITY else None,
-            effective_limit=effective_limit(base, served) or None,
-            window_seconds=WINDOWS[window & ~FLAGS],
+            effective_limit=None if first is None else first.effective_limit,
+            window_seconds=None if first is None else first.window_seconds,
+            limits=limits or None,
             reasons=self.table.reasons[reasons] if kept else (self._why,),
             decision_id=(
-                self.table.foreign_ids[decision] if window & FOREIGN_ID else f"d_{decision:016x}"
+                self.table.foreign_ids[decision] if flags & FOREIGN_ID else f"d_{decision:016x}"
             ),
             model_version=version,
             policy=policy,

@@ -17,6 +17,7 @@ from serving.snapshot.layout import (
     frame_signed_bytes,
     unpack_frame_header,
 )
+from serving.snapshot.limit_word import PlanWord, TermsWord
 
 
 class Additions(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -30,6 +31,8 @@ class Additions(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
     times: list[tuple[int, int]] = []
     limits: list[int] = []
     foreign_ids: list[str] = []
+    plans: list[PlanWord] = []
+    terms: list[TermsWord] = []
     tenants: list[str] = []
     aliases: dict[str, int | None] = {}
 

@@ -11,21 +11,21 @@ from dataclasses import astuple, dataclass
 from hashlib import blake2b, sha256
 
 from flyball.errors import BundleCorrupt, BundleOutdated
-from flyball.plan import WINDOW_SECONDS
 
-FORMAT = 1
+FORMAT = 2
 
-#: One decision in 32 bytes. The tenant's id lies in the heap; the record's slot is its name inside
-#: an epoch. In order: decision (the 16 hex digits of its id, or an index with FOREIGN_ID), base
-#: limit (0: no plan; an index with LARGE_LIMIT), offset of the tenant's id in the heap, times
-#: (index of a decided and a period's end time), upgrade and churn (steps of 1/50,000, or
-#: NO_PROBABILITY), served arm (hundredths), reasons (index of a list), origin (index of a model
-#: version and policy), length of the id, window (index into WINDOWS, and flags).
-RECORD = struct.Struct("<QIIIHHHHHBB")
+#: One decision in 36 bytes. The tenant's id lies in the heap; the record's slot is its name inside
+#: a base. In order: decision (the 16 hex digits of its id, or an index with FOREIGN_ID), base
+#: limit of the primary meter (0: no plan; an index with LARGE_LIMIT), offset of the tenant's id in
+#: the heap, times (index of a decided and a period's end time), terms (index of a plan's limits and
+#: a tenant's exceptions from them), upgrade and churn (steps of 1/50,000, or NO_PROBABILITY),
+#: served arm (hundredths), reasons (index of a list), origin (index of a model version and policy),
+#: length of the id, flags.
+RECORD = struct.Struct("<QIIIIHHHHHBB")
 RECORD_BYTES = RECORD.size
 #: Where a record says which bytes of the heap are its tenant's id.
 NAME_OFFSET_AT = 12
-NAME_LENGTH_AT = 30
+NAME_LENGTH_AT = 34
 DELTA_ITEM = struct.Struct(f"<I{RECORD_BYTES}s")
 ALIAS = struct.Struct("<16sI")
 ALIAS_BYTES = ALIAS.size
@@ -35,11 +35,9 @@ ABSENT = 0xFFFF_FFFF
 #: Probabilities are kept in these steps; without a model there is none.
 STEPS = 50_000
 NO_PROBABILITY = 0xFFFF
-#: Bits of ``window``: the decision's id, or the base limit, lies in the vocabulary.
+#: Bits of ``flags``: the decision's id, or the base limit, lies in the vocabulary.
 FOREIGN_ID = 0x80
 LARGE_LIMIT = 0x40
-FLAGS = FOREIGN_ID | LARGE_LIMIT
-WINDOWS: tuple[int | None, ...] = (None, *WINDOW_SECONDS.values())
 
 DIGEST_BYTES = 32
 SIGNATURE_BYTES = 64
@@ -49,13 +47,18 @@ MAX_FRAME_BYTES = 1 << 30
 _NAME_STATE = blake2b(digest_size=16, person=b"flyball-name")
 _LOW = struct.Struct("<I").unpack_from
 
-_BASE = struct.Struct(f"<8sIIQqqIIIIQQQQQ{DIGEST_BYTES}s")
-_BASE_MAGIC = b"FLYBSNAP"
+_BASE = struct.Struct(f"<8sIIIIqqIIIIQQQQQ{DIGEST_BYTES}s")
+BASE_MAGIC = b"FLYBSNAP"
 BASE_HEADER_BYTES = _BASE.size + SIGNATURE_BYTES
 
-_FRAME = struct.Struct(f"<4sIQIIqqII{DIGEST_BYTES}s{DIGEST_BYTES}s")
-_FRAME_MAGIC = b"FBD1"
+_FRAME = struct.Struct(f"<4sIIIIqqII{DIGEST_BYTES}s{DIGEST_BYTES}s")
+FRAME_MAGIC = b"FBD2"
 FRAME_HEADER_BYTES = _FRAME.size + SIGNATURE_BYTES
+
+#: In streams only: says that the connection lives, and the server's version. Unsigned, so nothing
+#: else is taken from it.
+HEARTBEAT = struct.Struct("<4sIII")
+HEARTBEAT_MAGIC = b"FBHB"
 
 
 def name_key(name: bytes) -> bytes:
@@ -85,6 +88,7 @@ class BaseHeader:
     """
 
     epoch: int
+    number: int
     created_us: int
     as_of_us: int
     tenants: int
@@ -100,7 +104,7 @@ class BaseHeader:
 
     def pack(self) -> bytes:
         """The bytes that are signed."""
-        return _BASE.pack(_BASE_MAGIC, FORMAT, BASE_HEADER_BYTES, *astuple(self))
+        return _BASE.pack(BASE_MAGIC, FORMAT, BASE_HEADER_BYTES, *astuple(self))
 
     @property
     def body_bytes(self) -> int:
@@ -130,7 +134,7 @@ class FrameHeader:
 
     def pack(self) -> bytes:
         """The bytes that are signed."""
-        return _FRAME.pack(_FRAME_MAGIC, FORMAT, *astuple(self))
+        return _FRAME.pack(FRAME_MAGIC, FORMAT, *astuple(self))
 
 
 def unpack_base_header(raw: bytes) -> BaseHeader:
@@ -146,12 +150,12 @@ def unpack_base_header(raw: bytes) -> BaseHeader:
     if len(raw) < _BASE.size:
         raise BundleCorrupt("The snapshot's header is cut off.", "Wait for the next version.")
     magic, number, length, *values = _BASE.unpack_from(raw)
-    if magic != _BASE_MAGIC:
+    if magic != BASE_MAGIC:
         raise BundleCorrupt("The file is not a snapshot.", "Check what was put in its place.")
     if number != FORMAT or length != BASE_HEADER_BYTES:
         raise BundleOutdated(
             f"The snapshot has format {number}; this version reads {FORMAT}.",
-            "Run the same version of Flyball for the control loop and the workers.",
+            "Run the same version of Flyball everywhere; the control loop writes it anew at start.",
         )
     header = BaseHeader(*values)
     sound = (
@@ -169,7 +173,7 @@ def unpack_base_header(raw: bytes) -> BaseHeader:
 def unpack_frame_header(raw: bytes) -> FrameHeader:
     """Read a frame header; raises BundleCorrupt if these are not one's bytes."""
     magic, number, *values = _FRAME.unpack_from(raw)
-    if magic != _FRAME_MAGIC or number != FORMAT:
+    if magic != FRAME_MAGIC or number != FORMAT:
         raise BundleCorrupt("The delta file holds something else than frames.")
     header = FrameHeader(*values)
     if header.body_bytes > MAX_FRAME_BYTES or header.body_bytes < header.records * DELTA_ITEM.size:

@@ -16,7 +16,7 @@ from serving.snapshot.answer import Answer, View, answer_json, rung_of, unknown_
 from serving.snapshot.frame import frame_length, open_frame
 from serving.snapshot.layout import FRAME_HEADER_BYTES
 from serving.snapshot.table import Table, open_table
-from serving.snapshot.version import Version, base_name, delta_path, pointed_epoch
+from serving.snapshot.version import Version, base_name, bases_in, delta_path, old_files_in
 
 #: How long a look at the kill switch stays good.
 KILL_CHECK_US = SECOND_US // 4
@@ -30,7 +30,7 @@ class SnapshotReader:
     Parameters
     ----------
     directory:
-        Where the control loop writes.
+        Where the publisher writes.
     key:
         The public key that its files must be signed with.
     kill:
@@ -96,11 +96,21 @@ class SnapshotReader:
     @property
     def base_path(self) -> Path | None:
         """The base file that answers come from (its deltas lie beside it)."""
-        version = self.version
-        return None if version is None else self._directory / base_name(version.epoch)
+        table = self._table
+        return None if table is None else self._directory / base_name(table.base)
+
+    def changed_since(self, version: Version) -> frozenset[str] | None:
+        """Tenants that frames after ``version`` have changed; None where everybody may have."""
+        table = self._table
+        slots = None if table is None else table.changed_since(version)
+        if table is None or slots is None:
+            return None
+        return frozenset(table.name(slot).decode("ascii") for slot in slots)
 
     def refresh(self) -> bool:
-        """Take over what the control loop has written since; True if the version changed.
+        """Take over what the publisher has written since; True if the version changed.
+
+        The highest version that can be trusted counts.
 
         Never raises for bad files: what cannot be trusted is refused, :attr:`error` says why, and
         the version before stays served.
@@ -109,58 +119,74 @@ class SnapshotReader:
             before = self.version
             self._error = None
             try:
-                self._follow_pointer()
+                self._follow_bases()
                 if self._table is not None:
                     self._follow_deltas(self._table)
             except BundleError as error:
                 self._error = error
             except OSError as error:
-                # Removed between pointer and open (the pointer has moved on), or not readable.
+                # Removed between listing and opening (a newer one is there), or not readable.
                 self._error = BundleError(f"The snapshot cannot be read: {error}.")
             changed = self.version != before
             if changed:
                 self._view = None
             return changed
 
-    def _follow_pointer(self) -> None:
-        epoch = pointed_epoch(self._directory)
-        served = None if self._table is None else self._table.header.epoch
-        if epoch is None or epoch == served:
+    def _follow_bases(self) -> None:
+        bases = bases_in(self._directory)
+        served = self._table
+        if not bases:
+            self._refuse_old_format()
             return
-        if served is not None and epoch < served:
+        if served is not None and bases[0] < served.base:
             raise BundleOutdated(
-                f"The snapshot's pointer names epoch {epoch}, but {served} is served.",
+                f"The newest snapshot on disk is {bases[0]}, but {served.version} is served.",
                 "A snapshot never goes back; let the control loop write a new one.",
             )
-        path = self._directory / base_name(epoch)
+        refused: BundleError | None = None
+        for version in bases:
+            if served is not None and version <= served.version:
+                break
+            try:
+                self._table = self._open_unless_refused(version)
+                self._delta_at = 0
+                break
+            except BundleError as error:
+                # The next one may be good; the first reason is what people need to know.
+                refused = refused or error
+        if refused is not None:
+            self._error = refused
+        elif self._refused:
+            self._refused = {}
+
+    def _refuse_old_format(self) -> None:
+        if self._table is None and old_files_in(self._directory):
+            raise BundleOutdated(
+                "The snapshot has format 1, which this version does not read.",
+                "Start the control loop (flyball serve): it writes the snapshot anew.",
+            )
+
+    def _open_unless_refused(self, version: Version) -> Table:
+        path = self._directory / base_name(version)
         status = path.stat()
         seen = (status.st_ino, status.st_mtime_ns, status.st_size)
         if seen in self._refused:
             raise self._refused[seen]
         try:
-            table = self._open(path, epoch)
+            table = open_table(path, self._key)
+            if table.base != version:
+                raise BundleOutdated(
+                    f"{path.name} holds version {table.base}.",
+                    "A snapshot never goes back; let the control loop write a new one.",
+                )
         except BundleError as error:
             # Remembered, so that a bad file is not hashed again at every look.
-            self._refused = {seen: error}
+            self._refused[seen] = error
             raise
-        self._refused = {}
-        self._delta_at = 0
-        self._table = table
-
-    def _open(self, path: Path, epoch: int) -> Table:
-        table = open_table(path, self._key)
-        served = self._table
-        if table.header.epoch != epoch or (
-            served is not None and table.created_us < served.created_us
-        ):
-            raise BundleOutdated(
-                f"{path.name} holds epoch {table.header.epoch}, or is older than what is served.",
-                "A snapshot never goes back; let the control loop write a new one.",
-            )
         return table
 
     def _follow_deltas(self, table: Table) -> None:
-        path = delta_path(self._directory / base_name(table.header.epoch))
+        path = delta_path(self._directory / base_name(table.base))
         try:
             handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:

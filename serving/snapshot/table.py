@@ -1,4 +1,4 @@
-"""One epoch of the snapshot in memory: the mapped base, and what deltas have changed since.
+"""One base of the snapshot in memory: the mapped base, and what deltas have changed since.
 
 Records are immutable bytes. A delta replaces whole records in one dictionary, each in one step, so
 that a reader in another thread sees a tenant's record either before or after, never half of each.
@@ -10,6 +10,7 @@ import hashlib
 import mmap
 import os
 import struct
+from array import array
 from pathlib import Path
 
 import msgspec
@@ -32,6 +33,7 @@ from serving.snapshot.layout import (
     name_key,
     unpack_base_header,
 )
+from serving.snapshot.limit_word import LimitTexts, PlanWord, TermsWord
 from serving.snapshot.version import Version
 
 _CHUNK_BYTES = 1 << 20
@@ -46,14 +48,17 @@ class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     times: list[tuple[int, int]]
     limits: list[int]
     foreign_ids: list[str]
+    plans: list[PlanWord]
+    terms: list[TermsWord]
 
 
 class Table:
-    """A verified epoch. Make one with :func:`open_table`."""
+    """A verified base. Make one with :func:`open_table`."""
 
     def __init__(self, header: BaseHeader, body: mmap.mmap) -> None:
         self.header = header
-        self.version = Version(header.epoch, 0)
+        self.base = Version(header.epoch, header.number)
+        self.version = self.base
         self.created_us = header.created_us
         self.as_of_us = header.as_of_us
         self._map = body
@@ -74,6 +79,10 @@ class Table:
         self.times = words.times
         self.limits = words.limits
         self.foreign_ids = words.foreign_ids
+        self._plans = words.plans
+        self._terms = words.terms
+        self.limit_texts = LimitTexts(words.plans, words.terms)
+        self._frames: list[array[int]] = []
         self._overlay: dict[int, bytes] = {}
         self._new_names: list[bytes] = []
         self._new_slots: dict[bytes, int] = {}
@@ -128,10 +137,22 @@ class Table:
         return self._base_name(slot)
 
     def _base_name(self, slot: int) -> bytes:
-        # Names never move within an epoch, so the base's own record is right for changed ones too.
+        # Names never move between bases, so the base's own record is right for changed ones too.
         at = self._records_at + RECORD_BYTES * slot
         start = self._heap_at + _SLOT.unpack_from(self._map, at + NAME_OFFSET_AT)[0]
         return self._map[start : start + self._map[at + NAME_LENGTH_AT]]
+
+    def plan_of(self, terms: int) -> tuple[PlanWord, tuple[int, ...]]:
+        """Limits (empty without a plan) and floors of a terms word."""
+        plan, floors = self._terms[terms]
+        return (self._plans[plan] if plan >= 0 else ()), floors
+
+    def changed_since(self, version: Version) -> frozenset[int] | None:
+        """Slots that frames after ``version`` have changed; None where that cannot be told."""
+        if not self.base <= version <= self.version:
+            return None
+        frames = self._frames[version.number - self.base.number :]
+        return frozenset(slot for frame in frames for slot in frame)
 
     def apply(self, frame: Frame) -> None:
         """Take over a verified frame that follows the current version.
@@ -161,6 +182,8 @@ class Table:
         self.times.extend(added.times)
         self.limits.extend(added.limits)
         self.foreign_ids.extend(added.foreign_ids)
+        self._plans.extend(added.plans)
+        self._terms.extend(added.terms)
         for tenant in added.tenants:
             name = tenant.encode("ascii")
             self._new_names.append(name)
@@ -170,6 +193,7 @@ class Table:
             self._new_slots[name_key(tenant.encode("ascii"))] = first + offset
         for key, slot in added.aliases.items():
             self._alias_changes[bytes.fromhex(key)] = slot
+        self._frames.append(array("I", items))
         self.version = Version(header.epoch, header.number)
         self.created_us, self.as_of_us = header.created_us, header.as_of_us
 

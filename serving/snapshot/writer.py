@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,12 +23,12 @@ from serving.snapshot.layout import (
     name_key,
 )
 from serving.snapshot.version import (
-    POINTER,
     Version,
     base_name,
+    bases_in,
     delta_path,
-    epoch_of,
-    pointed_epoch,
+    newest_epoch,
+    old_files_in,
 )
 
 #: A new base is due when deltas have written this many records, or this share of all tenants.
@@ -35,16 +36,42 @@ MIN_DELTA_RECORDS = 10_000
 MAX_DELTA_SHARE = 0.1
 
 
-class SnapshotWriter:
-    """The one writer of a snapshot directory (the home's lock keeps it the only one).
+class Fence(Protocol):
+    """What says whether one may publish now, and under which epoch."""
 
-    It starts with a base whose epoch follows the one that the pointer names, so that versions
-    never go back, not even over restarts.
+    def epoch(self) -> int:
+        """The epoch of the lease that is held; raises Refused where it is not held any more."""
+
+
+class OwnDirectory:
+    """A fence for directories that nobody else writes: each writer is a new holder."""
+
+    def __init__(self, directory: Path) -> None:
+        self._epoch = newest_epoch(directory) + 1
+
+    def epoch(self) -> int:
+        """One more than the largest on disk when this writer came."""
+        return self._epoch
+
+
+class SnapshotWriter:
+    """The publisher of a snapshot directory.
+
+    Parameters
+    ----------
+    directory, key:
+        Where, and signed with what.
+    fence:
+        Asked before every publication. A new epoch begins with a base. Whoever publishes without
+        being allowed to does so under an epoch that readers have left behind.
+
+    Versions grow with every publication, also with one that failed half-way.
     """
 
-    def __init__(self, directory: Path, key: Ed25519PrivateKey) -> None:
+    def __init__(self, directory: Path, key: Ed25519PrivateKey, fence: Fence | None = None) -> None:
         self._directory = directory
         self._key = key
+        self._fence = OwnDirectory(directory) if fence is None else fence
         self._names: list[bytes] = []
         self._slots: dict[str, int] = {}
         self._records: list[bytes] = []
@@ -52,9 +79,11 @@ class SnapshotWriter:
         self._heap_bytes = 0
         self._aliases: dict[bytes, str] = {}
         self._vocabulary = Vocabulary()
-        self._epoch = max(pointed_epoch(directory) or 0, _newest_epoch(directory))
-        self._number = 0
+        self._epoch = 0
+        self._number = -1
+        self._base = Version(0, 0)
         self._digest = b""  # of the base that deltas build on; empty before the first
+        self._created_us = 0
         self._delta_records = 0
         self._delta_bytes = 0
         self._behind = False  # memory is ahead of the files: only a base makes them equal
@@ -72,7 +101,16 @@ class SnapshotWriter:
         created_us: int,
         as_of_us: int,
     ) -> Version:
-        """Replace everything: exactly these tenants, and these aliases (alias → tenant id)."""
+        """Replace everything: exactly these tenants, and these aliases (alias → tenant id).
+
+        Raises
+        ------
+        Refused
+            The lease is not held any more; nothing was published.
+        StorageError
+            It could not be written.
+        """
+        self._enter_epoch()
         self._behind = True
         self._names, self._slots, self._records, self._offsets = [], {}, [], []
         self._heap_bytes = 0
@@ -93,8 +131,9 @@ class SnapshotWriter:
         """Publish what changed; ``aliases`` maps to None what is no longer an alias.
 
         Entries equal to what is there already are left out; with nothing left the frame only says
-        that the snapshot is still fresh.
+        that the snapshot is still fresh. Raises as :meth:`publish_all` does.
         """
+        self._enter_epoch()
         must_rebase, self._behind = self._behind or not self._digest, True
         words = self._vocabulary.sizes()
         known = len(self._names)
@@ -109,6 +148,18 @@ class SnapshotWriter:
             aliases=moved,
         )
         return self._append_frame(changed, added, created_us, as_of_us)
+
+    def _enter_epoch(self) -> None:
+        epoch = self._fence.epoch()
+        if epoch != self._epoch:
+            self._epoch, self._number, self._digest = epoch, -1, b""
+
+    def _next(self, created_us: int) -> tuple[Version, int]:
+        """The next version, and when it is made; a clock set back does not take it back."""
+        # Counted before it is written: a failed write may have been seen all the same.
+        self._number += 1
+        self._created_us = max(created_us, self._created_us)
+        return Version(self._epoch, self._number), self._created_us
 
     def _put(self, entry: Entry) -> int | None:
         """Set a tenant's record; its slot, or None where nothing changed."""
@@ -156,8 +207,10 @@ class SnapshotWriter:
         sections = self._sections(aliases)
         body = b"".join(sections)
         records, index, alias_bytes, heap, words = (len(section) for section in sections)
+        version, created_us = self._next(created_us)
         header = BaseHeader(
-            self._epoch + 1,
+            version.epoch,
+            version.number,
             created_us,
             as_of_us,
             len(self._names),
@@ -172,26 +225,25 @@ class SnapshotWriter:
             digest_of(body),
         )
         signed = header.pack()
-        path = self._directory / base_name(header.epoch)
-        write_whole(path, (signed, self._key.sign(signed), body))
+        path = self._directory / base_name(version)
+        # The delta first: whoever sees the base may look for it at once.
         write_whole(delta_path(path), ())
-        write_whole(self._directory / POINTER, (path.name.encode() + b"\n",))
-        self._epoch, self._number, self._digest = header.epoch, 0, header.digest
+        write_whole(path, (signed, self._key.sign(signed), body))
+        self._base, self._digest = version, header.digest
         self._delta_records = self._delta_bytes = 0
         self._behind = False
         self._remove_old()
-        return Version(self._epoch, 0)
+        return version
 
     def _sections(self, aliases: list[tuple[bytes, int]]) -> tuple[bytes, ...]:
         keys = chain(map(name_key, self._names), (key for key, _ in aliases))
         index = build_index(home_hashes(keys), home_count(len(self._names) + len(aliases)))
-        everything = self._vocabulary.since((0,) * len(self._vocabulary.sizes()))
         return (
             b"".join(self._records),
             index.astype("<u4").tobytes(),
             b"".join(ALIAS.pack(key, slot) for key, slot in aliases),
             b"".join(self._names),
-            msgspec.json.encode(everything),
+            msgspec.json.encode(self._vocabulary.everything()),
         )
 
     def _append_frame(
@@ -199,31 +251,36 @@ class SnapshotWriter:
     ) -> Version:
         # A tenant named twice in one call counts once, with its last record.
         unique = dict.fromkeys(slots)
+        version, created_us = self._next(created_us)
         raw = pack_frame(
             self._key,
-            epoch=self._epoch,
-            number=self._number + 1,
+            epoch=version.epoch,
+            number=version.number,
             base=self._digest,
             created_us=created_us,
             as_of_us=as_of_us,
             items=((slot, self._records[slot]) for slot in unique),
             additions=added,
         )
-        path = delta_path(self._directory / base_name(self._epoch))
+        path = delta_path(self._directory / base_name(self._base))
         with storage_errors(path):
             _append(path, raw, self._delta_bytes)
-        self._number += 1
         self._delta_bytes += len(raw)
         self._delta_records += len(unique)
         self._behind = False
-        return Version(self._epoch, self._number)
+        return version
 
     def _remove_old(self) -> None:
-        # The epoch before stays for readers that are just opening it.
-        for path in self._directory.glob("snapshot-*.fb[sd]"):
-            epoch = epoch_of(path.with_suffix(".fbs").name)
-            if epoch is not None and epoch < self._epoch - 1:
-                path.unlink(missing_ok=True)
+        # The base before stays for readers that are just opening it.
+        older = [version for version in bases_in(self._directory) if version < self._base]
+        for version in older[1:]:
+            path = self._directory / base_name(version)
+            path.unlink(missing_ok=True)
+            delta_path(path).unlink(missing_ok=True)
+        for path in old_files_in(self._directory):
+            path.unlink(missing_ok=True)
+        # Format 1 had a pointer; the highest version needs none.
+        (self._directory / "current").unlink(missing_ok=True)
 
 
 def _append(path: Path, raw: bytes, at: int) -> None:
@@ -236,8 +293,3 @@ def _append(path: Path, raw: bytes, at: int) -> None:
             written += os.pwrite(handle, memoryview(raw)[written:], at + written)
     finally:
         os.close(handle)
-
-
-def _newest_epoch(directory: Path) -> int:
-    epochs = (epoch_of(path.name) for path in directory.glob("snapshot-*.fbs"))
-    return max((epoch for epoch in epochs if epoch is not None), default=0)

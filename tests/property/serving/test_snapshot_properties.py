@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -11,10 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flyball.arm import effective_limit
+from flyball.effective import EffectiveLimit, effective_limits
+from flyball.endpoint import Endpoint
 from flyball.instant import DAY_US, HOUR_US, MINUTE_US, parse_instant
+from flyball.limit import Limit, LimitKind, MeterLimit
+from serving.snapshot.answer import answer_json
 from serving.snapshot.entry import Entry
+from serving.snapshot.limit_word import limit_json
 from serving.snapshot.reader import SnapshotReader
-from serving.snapshot.version import delta_path
+from serving.snapshot.version import Version, base_name, delta_path
 from serving.snapshot.writer import SnapshotWriter
 
 NOW_US = parse_instant("2026-01-07T12:00:00Z")
@@ -26,8 +32,33 @@ words = st.text(alphabet="abcdefgh_", min_size=1, max_size=12)
 
 
 @st.composite
+def meter_limits(draw: st.DrawFn) -> tuple[MeterLimit, ...]:
+    found = []
+    for place in range(draw(st.integers(0, 3))):
+        kind = draw(st.sampled_from(LimitKind))
+        base = draw(st.integers(1, 10**12))
+        endpoints = [
+            Endpoint(pattern=f"/{n}*", weight=draw(st.integers(0, 9)), base=base, contract=base)
+            for n in range(draw(st.integers(0, 2)) if kind is not LimitKind.STORAGE else 0)
+        ]
+        limit = Limit(
+            base=base,
+            contract=base,
+            kind=kind,
+            per=draw(st.sampled_from(["minute", "month"])),
+            burst=draw(st.none() | st.integers(1, 9)) if kind is LimitKind.RATE else None,
+            paid=kind is LimitKind.QUOTA and draw(st.booleans()),
+            endpoints=tuple(endpoints),
+        )
+        found.append(MeterLimit(f"meter_{place}", limit))
+    return tuple(found)
+
+
+@st.composite
 def entries(draw: st.DrawFn, tenant: str) -> Entry:
     base = draw(st.none() | st.integers(1, 10**15))
+    limits = draw(meter_limits())
+    floors = tuple(draw(st.integers(0, 400)) for _ in limits) if draw(st.booleans()) else ()
     return Entry(
         tenant_id=tenant,
         decision_id=draw(st.from_regex(r"d_[0-9a-f]{16}", fullmatch=True) | names),
@@ -41,7 +72,27 @@ def entries(draw: st.DrawFn, tenant: str) -> Entry:
         policy=draw(words),
         decided_us=draw(st.integers(NOW_US - DAY_US, NOW_US)),
         period_end_us=NOW_US + HOUR_US * draw(st.integers(1, 200)),
+        limits=limits,
+        floors=floors,
     )
+
+
+def expected_limits(entry: Entry, arm: int) -> tuple[EffectiveLimit, ...] | None:
+    """What the plan's limits come to with the account's own primary base."""
+    if entry.base_limit is None:
+        return None
+    if not entry.limits:
+        only = EffectiveLimit(
+            meter="api.requests",
+            kind=LimitKind.RATE,
+            base_limit=entry.base_limit,
+            effective_limit=effective_limit(entry.base_limit, arm),
+            window_seconds=entry.window_seconds,
+        )
+        return (only,)
+    meter, first = entry.limits[0]
+    first = replace(first, base=entry.base_limit, contract=1)
+    return effective_limits((MeterLimit(meter, first), *entry.limits[1:]), arm, entry.floors)
 
 
 @st.composite
@@ -74,18 +125,22 @@ def test_readers_give_back_the_last_entry_of_every_tenant(
             reader.refresh()
             assert reader.error is None
         for tenant, entry in latest.items():
+            for later_us in (NOW_US, NOW_US + 20 * MINUTE_US, NOW_US + 2 * DAY_US):
+                raw = reader.answer(tenant, later_us)
+                assert answer_json(reader.lookup(tenant, later_us)) == raw
             answer = json.loads(reader.answer(tenant, NOW_US))
             base, arm = entry.base_limit, entry.served_arm
             assert answer["tenantId"] == tenant
             assert answer["decisionId"] == entry.decision_id
             assert answer["baseLimit"] == base
             assert answer["dynamicMultiplier"] == arm / 100
-            limit = None if base is None else effective_limit(base, arm)
-            assert answer["effectiveLimit"] == limit
-            assert answer["enforceFriction"] is (
-                base is not None and limit is not None and arm < 100 and limit < base
-            )
-            assert answer["windowSeconds"] == entry.window_seconds
+            limits = expected_limits(entry, arm)
+            assert reader.lookup(tenant, NOW_US).limits == limits
+            assert answer["limits"] == (limits and [*map(limit_json, limits)])
+            first = limits[0] if limits else None
+            assert answer["effectiveLimit"] == (first and first.effective_limit)
+            assert answer["windowSeconds"] == (first and first.window_seconds)
+            assert answer["enforceFriction"] is bool(first and first.enforce_friction)
             assert tuple(answer["reasons"]) == entry.reasons
             assert answer["modelVersion"] == (entry.model_version or None)
             up = entry.upgrade_probability
@@ -109,7 +164,7 @@ def _published(folder: str) -> tuple[SnapshotReader, Path, list[dict[str, object
         check = SnapshotReader(Path(folder), KEY.public_key())
         check.refresh()
         said.append(json.loads(check.answer("a", NOW_US)))
-    base = Path(folder) / "snapshot-0000000001.fbs"
+    base = Path(folder) / base_name(Version(1, 0))
     return SnapshotReader(Path(folder), KEY.public_key()), base, said
 
 

@@ -25,7 +25,8 @@ def test_the_answer_is_the_documented_json(
     assert reader.answer("ent_1", now_us).decode() == (
         '{"tenantId":"ent_1","baseLimit":10000,"dynamicMultiplier":0.85,"enforceFriction":true,'
         '"upsellProbability":0.92,"churnProbability":0.03,"effectiveLimit":8500,'
-        '"windowSeconds":60,"reasons":["upgrade_effect_outweighs_churn"],'
+        '"windowSeconds":60,"limits":[{"meter":"api.requests","kind":"rate","baseLimit":10000,'
+        '"effectiveLimit":8500,"windowSeconds":60}],"reasons":["upgrade_effect_outweighs_churn"],'
         '"decisionId":"d_00112233445566ff","modelVersion":"7","policy":"value","source":"fresh",'
         '"decidedAt":"2026-01-07T12:00:00Z","expiresAt":"2026-01-07T12:15:00Z"}'
     )

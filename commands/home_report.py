@@ -43,6 +43,7 @@ def home_report(home: Home, now_us: int) -> Report:
         "decisions": ledger.get("decisions"),
         "lastRun": ledger.get("lastRun"),
         "bundle": part(_bundle),
+        "challenger": part(_challenger),
         "snapshot": part(_snapshot),
         "killSwitch": _kill_switch(home),
         "experiment": ledger.get("experiment"),
@@ -99,6 +100,32 @@ def _bundle(home: Home, _: int) -> Report | None:
         "createdAt": format_instant(pointer.created_us),
         "publishedAt": format_instant(pointer.published_us),
         "rollback": pointer.rollback,
+    }
+
+
+def _challenger(home: Home, _: int) -> Report | None:
+    """What is tried beside the champion, and for what share it decides."""
+    from ledger.sqlite_ledger import read_ledger
+    from serving.settings import load_settings
+    from serving.shadow.challenger import open_challenger, why_not
+
+    settings = load_settings(home.settings)
+    bundle = open_challenger(home, settings, probe=False)
+    share = settings.canary.share
+    if bundle is None and share == 0.0:
+        return None
+    refused = "there is no challenger"
+    logged = 0
+    if bundle is not None and home.ledger.exists():
+        with read_ledger(home) as ledger:
+            refused = why_not(bundle.manifest, ledger)
+            logged = ledger.shadow_cost(bundle.version).tenants
+    return {
+        "version": None if bundle is None else bundle.version,
+        "shadowDecisions": logged,
+        "canaryShare": share,
+        "canaryInForce": share > 0.0 and not refused,
+        "canaryRefused": refused if share > 0.0 else "",
     }
 
 

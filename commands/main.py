@@ -34,6 +34,7 @@ COMMANDS: dict[str, str] = {
     "rollback": "rollback",
     "serve": "serve",
     "shadow": "shadow",
+    "shadow": "shadow",
     "simulate": "simulate",
     "status": "status",
     "token": "tokens",

@@ -60,6 +60,8 @@ def _lines(report: Report) -> Iterator[tuple[str, str]]:
         if bundle
         else "none: decisions are static until a champion is published",
     )
+    if report["challenger"]:
+        yield "challenger", _trial(report["challenger"])
     snapshot = report["snapshot"]
     yield (
         "snapshot",
@@ -94,6 +96,15 @@ def _usage(usage: Report | None) -> Iterator[tuple[str, str]]:
         pending = usage["pending"]
         yield "pending", f"{pending['events']:,} events of {pending['names']:,} unknown tenants"
         yield "conflicts", f"{usage['conflicts']:,} events refused and kept"
+
+
+def _trial(trial: Report) -> str:
+    said = f"{trial['version'] or 'none'}, {trial['shadowDecisions']:,} decisions compared"
+    if not trial["canaryShare"]:
+        return f"{said}, canary off"
+    if trial["canaryInForce"]:
+        return f"{said}, canary decides for {trial['canaryShare']:.1%} of organisations"
+    return f"{said}, canary wanted but not in force: {trial['canaryRefused']}"
 
 
 def _webhooks(counts: Report | None) -> Iterator[tuple[str, str]]:

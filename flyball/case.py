@@ -28,12 +28,16 @@ class Case:
     previous:
         The tenant's latest decision of the round's mode before the as-of time: of this period (it
         is then continued) or of an earlier one (its arm bounds the next step). None without one.
+    model_version, feature_hash:
+        Of the bundle behind this outlook, where it is not the round's.
     """
 
     state: TenantState
     outlook: Outlook = NO_OUTLOOK
     money: TenantMoney | None = None
     previous: Decision | None = None
+    model_version: str | None = None
+    feature_hash: str | None = None
 
     @property
     def unit_cost_minor(self) -> float:

@@ -18,7 +18,10 @@ class DecisionSource(Protocol):
 
 
 class ActedPeriod(NamedTuple):
-    """One decision whose period is over. ``marginal`` counts the draw and the holdout together."""
+    """One decision whose period is over. ``marginal`` counts the draw and the holdout together.
+
+    ``model_version`` names the bundle that the proposal came from.
+    """
 
     organisation: str
     tenant_id: str
@@ -28,6 +31,7 @@ class ActedPeriod(NamedTuple):
     proposed_arm: int
     marginal: float
     churned: bool
+    model_version: str = ""
 
 
 def acted_periods(ledger: DecisionSource, *, since_us: int, now_us: int) -> list[ActedPeriod]:
@@ -39,11 +43,11 @@ def acted_periods(ledger: DecisionSource, *, since_us: int, now_us: int) -> list
         "SELECT organisation, d.tenant_id, period_start_us, period_days, arm, proposed_arm, "
         "marginal_propensity, EXISTS (SELECT 1 FROM subscription s "
         "WHERE s.tenant_id = d.tenant_id AND s.kind = 'churned' AND s.time_us > period_start_us "
-        f"AND s.time_us <= period_start_us + period_days * {DAY_US}) "
+        f"AND s.time_us <= period_start_us + period_days * {DAY_US}), model_version "
         "FROM decision d WHERE mode = 'live' AND NOT continued AND proposed_arm <> 100 "
         "AND assignment IN ('drawn', 'holdout') AND marginal_propensity > 0 "
         f"AND period_start_us >= ?1 AND period_start_us + period_days * {DAY_US} <= ?2 "
         "ORDER BY period_start_us, d.tenant_id",
         (since_us, now_us),
     )
-    return [ActedPeriod._make((*row[:7], bool(row[7]))) for row in rows]
+    return [ActedPeriod._make((*row[:7], bool(row[7]), row[8])) for row in rows]

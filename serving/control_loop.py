@@ -20,6 +20,7 @@ from flyball.decision import Decision, Mode
 from flyball.errors import BundleError, FlyballError, StorageError
 from flyball.home import Home
 from flyball.instant import DAY_US, MINUTE_US, SECOND_US, hour_of, period_start
+from flyball.policies.registry import policy_named
 from ledger.changes import Cursor
 from ledger.explanations import Evidence, Explanations
 from ledger.sqlite_ledger import SqliteLedger
@@ -31,7 +32,7 @@ from serving.clock import Clock, wall_us
 from serving.deciding import Pass, current_bundle, decide_with, log_pass, scorer_of
 from serving.evaluating.layout import FILE_NAME
 from serving.evaluating.publication import FeaturePublication
-from serving.evidence import evidence_of
+from serving.evidence import evidence_by_model
 from serving.explanation_queue import ExplanationQueue
 from serving.housekeeping import Housekeeper
 from serving.live_usage import LiveUsage, as_of_hour_at
@@ -39,6 +40,8 @@ from serving.publication import entries_of
 from serving.refresh_order import RefreshOrder
 from serving.rules import Rules, read_rules, seed_guardrails
 from serving.settings import Settings
+from serving.shadow.challenger import Challenger
+from serving.shadow.queue import ShadowQueue
 from serving.snapshot.entry import Entry
 from serving.snapshot.writer import SnapshotWriter
 
@@ -86,6 +89,9 @@ class ControlLoop:
         self._sliced_us = 0
         self._housekeeper = Housekeeper(home)
         self._explanations = ExplanationQueue(Explanations(home.explanations))
+        self._challenger = Challenger(home, settings, self._ledger)
+        configured = policy_named(settings.policy.name, **settings.policy.params)
+        self._shadow = ShadowQueue(self._ledger, configured)
 
     def __enter__(self) -> ControlLoop:
         return self
@@ -156,17 +162,21 @@ class ControlLoop:
             self._publish_changes((), {}, now_us)
         self._cursor = changes.cursor
         self._explain(quiet=not tenants)
+        self._compare(quiet=not tenants)
         self._housekeeper.look(wall_us())
         return len(tenants)
 
     def _everyone(self, now_us: int) -> str:
         """Why every tenant must be decided anew; empty where there is no reason."""
+        moved = self._challenger.follow()
         killed = self._home.kill.exists()
         if killed != self._killed:
             self._killed = killed
             return "kill_switch"
         if self._follow_bundle():
             return "new_bundle"
+        if moved:
+            return "canary_changed"
         started_us = period_start(now_us, self._settings.decisions.period_days)
         if started_us != self._period_us:
             return "new_period" if self._period_us >= 0 else "start"
@@ -224,6 +234,7 @@ class ControlLoop:
         self._budgets, self._period_us, self._cursor = done.budgets, started_us, cursor
         self._order.reset((d.tenant_id for d in decisions), now_us)
         self._explanations.restart(self._evidence(done, decisions))
+        self._shadow.add(done, decisions, self._challenger.scorer)
         self._publish_features(done, decisions, everyone=True)
         self._log.info(
             "decided",
@@ -251,6 +262,7 @@ class ControlLoop:
         self._publish_changes(entries, aliases, now_us)
         self._order.note((d.tenant_id for d in decisions), now_us)
         self._explanations.add(self._evidence(done, decisions))
+        self._shadow.add(done, decisions, self._challenger.scorer)
         self._publish_features(done, decisions, everyone=False)
 
     def _publish_features(
@@ -291,16 +303,19 @@ class ControlLoop:
             tenants=tenants,
             budgets=budgets,
             features_us=None if newest is None else min(newest, now_us),
+            canary=self._challenger.canary(),
             began=began,
         )
 
     def _evidence(
         self, done: Pass, decisions: Sequence[Decision]
     ) -> Iterator[tuple[str, Evidence]]:
-        if self._scorer is None:
-            return iter(())
-        return evidence_of(
-            done.table, decisions, done.outlooks, self._scorer, as_of_us=done.round.as_of_us
+        return evidence_by_model(
+            done.table,
+            decisions,
+            done.outlooks,
+            (self._scorer, self._challenger.scorer),
+            as_of_us=done.round.as_of_us,
         )
 
     def _explain(self, *, quiet: bool) -> None:
@@ -309,6 +324,19 @@ class ControlLoop:
             self._explanations.work(quiet=quiet)
         except StorageError as error:
             self._log.error("not_explained", error=str(error))
+
+    def _compare(self, *, quiet: bool) -> None:
+        """Ask the challenger about some of what was decided, after publishing."""
+        try:
+            self._shadow.work(
+                champion=self._scorer,
+                challenger=self._challenger.scorer,
+                quiet=quiet,
+                at_us=wall_us(),
+            )
+        # Whatever the challenger does, decisions must go on.
+        except Exception as error:
+            self._log.error("not_shadowed", error=repr(error))
 
     def _renamed(self, tenants: Collection[str]) -> dict[str, str | None]:
         """What changed about the aliases of ``tenants``."""

@@ -36,6 +36,8 @@ from serving.relations import connect, features_at, newest_arrival_us
 from serving.rules import Rules, check_bundle, read_rules
 from serving.settings import Settings
 from serving.stored import Stored, read_stored
+from serving.shadow.canary_cases import with_canary
+from serving.shadow.challenger import Canary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +148,7 @@ def decide_with(
     tenants: Collection[str] | None = None,
     budgets: Budgets | None = None,
     features_us: int | None = None,
+    canary: Canary | None = None,
     began: float | None = None,
 ) -> Pass:
     """Decide for ``tenants`` (None: all) with the relations in ``connection``.
@@ -157,6 +160,8 @@ def decide_with(
     features_us:
         The newest time that features can see; None asks the connection, which must then hold
         everybody's usage.
+    canary:
+        Whose models are the challenger's instead; None for nobody's.
     began:
         ``time.perf_counter()`` at the start of what counts as this pass.
     """
@@ -183,6 +188,9 @@ def decide_with(
     if features_us is None:
         features_us = newest_arrival_us(connection, as_of_hour)
     cases = cases_of(facts, usage, outlooks, features_us)
+    if canary is not None:
+        cases = with_canary(cases, table, usage, this.grid.arms, canary)
+        outlooks = [case.outlook for case in cases]
     decisions = decide_all(this, cases, budgets)
     return Pass(
         round=this,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -56,6 +56,24 @@ def evidence_of(
                 churn=decision.churn_probability,
             ),
         )
+
+
+def evidence_by_model(
+    table: pa.Table,
+    decisions: Sequence[Decision],
+    outlooks: Sequence[Outlook],
+    scorers: Iterable[Scorer | None],
+    *,
+    as_of_us: int,
+) -> Iterator[tuple[str, Evidence]]:
+    """The same, each decision explained by the model behind it; without that model, not at all."""
+    for scorer in scorers:
+        if scorer is None:
+            continue
+        version = scorer.manifest.version
+        own = [decision for decision in decisions if decision.model_version == version]
+        if own:
+            yield from evidence_of(table, own, outlooks, scorer, as_of_us=as_of_us)
 
 
 def arm_views(decision: Decision, outlook: Outlook, period_days: int) -> list[ArmView]:

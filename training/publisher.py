@@ -17,6 +17,7 @@ from flyball.errors import FlyballError, Refused
 from flyball.home import Home
 from models.current import publish, read_current
 from models.signature import load_public_key
+from training.challenger import follow_challenger
 from training.registry import CHAMPION, RegisteredVersion, Registry
 from training.tracking import store_of
 
@@ -80,7 +81,7 @@ def watch(
 
     The same words are told once, not every few seconds. ``guard`` is called every minute.
     """
-    said, guarded = "", 0.0
+    said, tried, guarded = "", "", 0.0
     while not stop.is_set():
         try:
             words = publish_champion(home, feature_hash).words
@@ -89,6 +90,10 @@ def watch(
         if words != said:
             tell(words)
             said = words
+        trial = _follow(home, feature_hash)
+        if trial not in ("", tried):
+            tell(trial)
+        tried = trial
         if time.monotonic() - guarded >= GUARD_SECONDS:
             guarded = time.monotonic()
             try:
@@ -96,6 +101,13 @@ def watch(
             except FlyballError as error:
                 tell(f"not watched for harm: {error}")
         stop.wait(poll_seconds)
+
+
+def _follow(home: Home, feature_hash: str) -> str:
+    try:
+        return follow_challenger(home, feature_hash)
+    except FlyballError as error:
+        return f"challenger not followed: {error}"
 
 
 def _check(champion: RegisteredVersion) -> None:

@@ -11,7 +11,7 @@ from ledger.acted_periods import acted_periods
 from ledger.kill import engage_kill
 from ledger.notice import NoticeKind, Severity
 from ledger.sqlite_ledger import SqliteLedger, open_ledger, read_ledger
-from models.current import unpublish
+from models.current import read_current, unpublish
 from training.live_harm import HarmLook, look_for_harm
 from training.publisher import publish_champion
 from training.registry import CHAMPION, RegisteredVersion, Registry
@@ -52,20 +52,39 @@ def guard(
         return look_for_harm((), churn_cap=churn_cap)
     with read_ledger(home) as ledger:
         periods = acted_periods(ledger, since_us=_since_us(ledger), now_us=now_us)
-    found = look_for_harm(periods, churn_cap=churn_cap)
+    tried = _tried(home)
+    # Each model answers for its own periods, so that a canary's harm does not cost the champion.
+    found = look_for_harm(
+        [each for each in periods if not tried or each.model_version != tried],
+        churn_cap=churn_cap,
+    )
     if not found.harmful:
-        return found
+        theirs = look_for_harm(
+            [each for each in periods if tried and each.model_version == tried],
+            churn_cap=churn_cap,
+        )
+        return _end_trial(home, theirs, tried, feature_hash, now_us) if theirs.harmful else found
     why = found.sentence()
     engaged = engage_kill(home, author=AUTHOR, reason=f"harm: {why}", now_us=now_us)
     registry = Registry(store_of(home))
     withdrawn = registry.holder(CHAMPION)
     # Before the registry moves: told twice, the same evidence would take the successor too.
+    bundle = "" if withdrawn is None else withdrawn.bundle
     with open_ledger(home) as ledger:
-        _record(ledger, why, withdrawn, engaged=engaged, now_us=now_us)
+        _record(ledger, NoticeKind.MODEL_WITHDRAWN, why, bundle, engaged=engaged, now_us=now_us)
     champion = _move_back(home, registry, withdrawn, why, feature_hash)
     done = Withdrawal(look=found, withdrawn=withdrawn, champion=champion)
     logging.getLogger("flyball.watch").error(done.sentence())
     return done
+
+
+def _tried(home: Home) -> str:
+    """The challenger in place; one that cannot be read decides for nobody."""
+    try:
+        trial = read_current(home.challenger)
+    except FlyballError:
+        return ""
+    return "" if trial is None else trial.version
 
 
 def _since_us(ledger: SqliteLedger) -> int:
@@ -74,19 +93,37 @@ def _since_us(ledger: SqliteLedger) -> int:
     return max(acts, default=0)
 
 
+def _end_trial(
+    home: Home, found: HarmLook, bundle: str, feature_hash: str, now_us: int
+) -> Withdrawal:
+    """Take the challenger away from the organisations it decides for; the champion stays."""
+    why = found.sentence()
+    engaged = engage_kill(home, author=AUTHOR, reason=f"harm: {why}", now_us=now_us)
+    with open_ledger(home) as ledger:
+        _record(ledger, NoticeKind.CANARY_WITHDRAWN, why, bundle, engaged=engaged, now_us=now_us)
+    unpublish(home.challenger)
+    registry = Registry(store_of(home))
+    withdrawn = next((each for each in registry.versions() if each.bundle == bundle), None)
+    if withdrawn is not None:
+        registry.withdraw(withdrawn.version, why, feature_hash)
+    done = Withdrawal(look=found, withdrawn=withdrawn, champion=registry.holder(CHAMPION))
+    logging.getLogger("flyball.watch").error(done.sentence())
+    return done
+
+
 def _record(
     ledger: SqliteLedger,
+    kind: NoticeKind,
     why: str,
-    withdrawn: RegisteredVersion | None,
+    bundle: str,
     *,
     engaged: bool,
     now_us: int,
 ) -> None:
     if engaged:
         ledger.record_kill(engaged=True, author=AUTHOR, reason=f"harm: {why}", now_us=now_us)
-    bundle = "" if withdrawn is None else withdrawn.bundle
     ledger.raise_notice(
-        NoticeKind.MODEL_WITHDRAWN,
+        kind,
         Severity.CRITICAL,
         subject=bundle or "home",
         message=f"Harm was found: {why}. Every multiplier is 1, and "

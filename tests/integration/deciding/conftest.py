@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from telemetry.history import seal
 from telemetry.sqlite_store import SqliteEventStore
 from telemetry.store import KnownTenant
 from telemetry.tiles import Tiles
-from training.export.draft import Training, draft_bundle
+from training.export.draft import Training, draft_bundle, with_gates
 from training.outcome_model import FittedOutcome, Linear
 
 #: A Wednesday noon; its period began on Monday the 5th.
@@ -151,19 +152,28 @@ def older_bundle(tmp_path_factory: pytest.TempPathFactory, filled: Path) -> Path
     return make_bundle(tmp_path_factory.mktemp("bundle"), filled, "b0", MONDAY_US - 7 * DAY_US)
 
 
-def make_bundle(parent: Path, filled: Path, version: str, created_us: int) -> Path:
+def make_bundle(
+    parent: Path,
+    filled: Path,
+    version: str,
+    created_us: int,
+    *,
+    upgrade_effect: float = 0.02,
+    intercept: float = -3.0,
+    gates: Sequence[Mapping[str, str]] = (),
+) -> Path:
     """A signed bundle whose pooled effects favour 0.85 for everybody."""
     features = feature_names()
     linear = Linear(
         coef=np.full(len(features), 0.01),
-        intercept=-3.0,
+        intercept=intercept,
         impute=np.zeros(len(features)),
         mean=np.zeros(len(features)),
         scale=np.full(len(features), 10_000.0),
     )
     arms = (70, 85, 100, 115, 130)
     mean = np.zeros((2, 5, 3))
-    mean[:, 1, 0] = 0.02
+    mean[:, 1, 0] = upgrade_effect
     trust = np.ones((2, 5), dtype=np.int64)
     draft = draft_bundle(
         Training(
@@ -189,7 +199,8 @@ def make_bundle(parent: Path, filled: Path, version: str, created_us: int) -> Pa
         )
     )
     directory = parent / version
-    write_bundle(directory, draft, load_private_key(Home(filled).signing_key))
+    gated = with_gates(draft, gates=gates)
+    write_bundle(directory, gated, load_private_key(Home(filled).signing_key))
     return directory
 
 

@@ -18,7 +18,7 @@ TENANTS, WEEKS = 400, 5
 LATER = NOW + WEEKS * WEEK_US
 
 
-def live_weeks(home: Home, *, acted_churn: float) -> None:
+def live_weeks(home: Home, *, acted_churn: float, model_version: str = "") -> None:
     """Weeks in which a quarter was kept at 100 and lost 1 % of its tenants."""
     rng = np.random.default_rng(3)
     decisions, left = [], []
@@ -32,6 +32,7 @@ def live_weeks(home: Home, *, acted_churn: float) -> None:
                     assignment=Assignment.HOLDOUT if kept else Assignment.DRAWN,
                     proposed_arm=85,
                     marginal_propensity=0.25 if kept else 0.75,
+                    model_version=model_version,
                 )
             )
             if rng.random() < (0.01 if kept else acted_churn):

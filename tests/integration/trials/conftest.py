@@ -40,13 +40,25 @@ harm_budget = "none"
 
 @pytest.fixture(scope="session")
 def bundles(tmp_path_factory: pytest.TempPathFactory, filled: Path) -> dict[str, Path]:  # noqa: F811
-    """Signed bundles by version, a day apart."""
+    """Signed bundles by version, a day apart; b2 sees other risks and no use in friction."""
     folder = tmp_path_factory.mktemp("bundles")
-    names = ("b0", "b1", "b2")
+    passed = [{"name": "evidence", "verdict": "passed"}, {"name": "parity", "verdict": "passed"}]
     return {
-        name: make_bundle(folder, filled, name, MONDAY_US + number * DAY_US)
-        for number, name in enumerate(names)
-    }
+        "b0": make_bundle(folder, filled, "b0", MONDAY_US),
+        "b1": make_bundle(folder, filled, "b1", MONDAY_US + DAY_US),
+        "b2": make_bundle(
+            folder, filled, "b2", MONDAY_US + 2 * DAY_US,
+            upgrade_effect=-0.02, intercept=-2.0, gates=passed,
+        ),
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def failed(tmp_path_factory: pytest.TempPathFactory, filled: Path) -> Path:  # noqa: F811
+    """A signed challenger that a gate has refused."""
+    folder = tmp_path_factory.mktemp("failed")
+    gates = [{"name": "evidence", "verdict": "passed"}, {"name": "brier", "verdict": "failed"}]
+    return make_bundle(folder, filled, "b3", MONDAY_US + 3 * DAY_US, gates=gates)
 
 
 @pytest.fixture(scope="session")

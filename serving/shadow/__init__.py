@@ -1,0 +1,1 @@
+"""The challenger beside the champion: what it would do, and the few that it may decide for."""

@@ -57,6 +57,10 @@ _QUICK = {
     "--gaming", is_flag=True,
     help="Also search for the strategy by which tenants gain most quota from the judged policy.",
 )  # fmt: skip
+@click.option(
+    "--http", "over_http", is_flag=True,
+    help="Prove the service instead: live the first world with `flyball serve`, over HTTP only.",
+)  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1, 256), help="Worlds at a time.  [default: cores]")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="File for all figures.")
 @click.option("--out", type=click.Path(path_type=Path), help="File for the HTML report.")
@@ -74,6 +78,7 @@ def command(
     quick: bool,
     series: str | None,
     gaming: bool,
+    over_http: bool,
     jobs: int | None,
     json_file: Path | None,
     out: Path | None,
@@ -104,6 +109,9 @@ def command(
         asked |= {k: v for k, v in _QUICK.items() if context.get_parameter_source(k) is default}
     home: Home = context.obj
     tasks = _tasks(home, asked, weeks=weeks, epsilon=epsilon, gaming=gaming, series=series)
+    if over_http:
+        _serve(home, tasks[0], weeks, json_file)
+        return
     if fresh:
         _forget(tasks)
     run_grid(tasks, jobs)
@@ -161,6 +169,29 @@ def _tasks(
             )
         )
     return tasks
+
+
+def _serve(home: Home, task: Task, weeks: int, json_file: Path | None) -> None:
+    """One world before a real service; its home is kept for whoever wants to look."""
+    from dataclasses import asdict
+
+    from commands.simulated_service import serve_world
+    from commands.simulation_result import print_service
+
+    spec = task.spec
+    found = serve_world(
+        Home(home.root / "simulate" / "service"),
+        family=spec.family,
+        tenants=spec.tenants,
+        seed=spec.seed,
+        policy=_judged(task.policies),
+        weeks=weeks,
+        series=task.series,
+        say=lambda text: click.echo(f"  {text}", err=True),
+    )
+    print_service(found)
+    if json_file is not None:
+        _write(json_file, json.dumps(asdict(found), indent=1) + "\n")
 
 
 def _series(asked: str | None) -> str:

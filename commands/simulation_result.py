@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from commands.simulated_service import ServiceRun
 from simulation.report.columns import COLUMNS, shown
 from simulation.report.criteria import criteria
 from simulation.report.grid import Block
@@ -18,11 +19,16 @@ from simulation.report.page import page
 _PIPE_WIDTH = 220
 
 
-def print_blocks(blocks: Sequence[Block]) -> None:
-    """One table a family, worst family first."""
+def _console() -> Console:
     console = Console()
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
+    return console
+
+
+def print_blocks(blocks: Sequence[Block]) -> None:
+    """One table a family, worst family first."""
+    console = _console()
     for block in blocks:
         held = ", held out of tuning" if block.held_out else ""
         title = f"{block.family}, {block.tenants:,} tenants (percent of static's money){held}"
@@ -43,9 +49,7 @@ def print_criteria(
     blocks: Sequence[Block], judged: str, gaming_percent: float | None = None
 ) -> None:
     """What the policy must show, and whether it did."""
-    console = Console()
-    if not console.is_terminal:
-        console.width = _PIPE_WIDTH
+    console = _console()
     table = Table(title=f"What {judged} must show", box=SIMPLE_HEAD, title_justify="left")
     for head in ("criterion", "where", "demand", "found", "verdict"):
         table.add_column(head)
@@ -56,7 +60,7 @@ def print_criteria(
 
 def print_games(games: Sequence[Mapping[str, Any]]) -> None:
     """What each strategy of tenants that game the product earned, best first."""
-    console = Console()
+    console = _console()
     for game in games:
         title = f"gaming {game['policy'].removeprefix('gaming-')} in {game['family']}, "
         title += f"{game['tenants']:,} tenants, seed {game['seed']}: "
@@ -67,6 +71,33 @@ def print_games(games: Sequence[Mapping[str, Any]]) -> None:
         for each in game["figures"]["strategies"]:
             table.add_row(each["strategy"], f"{each['gain_percent']:+.2f}")
         console.print(table)
+
+
+def print_service(found: ServiceRun) -> None:
+    """What a run over HTTP showed, week by week."""
+    console = _console()
+    table = Table(title="Over HTTP, with flyball serve", box=SIMPLE_HEAD, title_justify="left")
+    heads = ("week", "tenants", "fresh", "friction", "overdraft", "violations", "decided after")
+    for head in (*heads, "events posted"):
+        table.add_column(head, justify="right")
+    for each in found.weeks:
+        numbers = (each.tenants, each.fresh, each.friction, each.overdraft, each.violations)
+        shown = (*map(str, numbers), f"{each.waited_s:.1f} s", f"{each.posted:,}")
+        table.add_row(each.start[:10], *shown)
+    console.print(table)
+    receipts, times = found.receipts, sorted(found.lookup_s)
+    console.print(
+        f"  {found.posted:,} events posted: {receipts.accepted:,} accepted, "
+        f"{receipts.duplicate:,} duplicate, {receipts.pending:,} pending, "
+        f"{receipts.rejected:,} rejected {receipts.reasons or ''}".rstrip()
+        + ".",
+        highlight=False,
+    )
+    if times:
+        console.print(
+            f"  {len(times):,} single lookups, median {1e3 * times[len(times) // 2]:.2f} ms.",
+            highlight=False,
+        )
 
 
 def write_report(

@@ -71,7 +71,8 @@ def _of_block(block: Block, line: Line) -> Iterator[Criterion]:
     yield _predicted_harm(where, line)
     if block.family == "null":
         yield _restraint(where, line)
-    if line.poor_evidence:
+    # Only a policy that acts on effects must know when it knows too little of them.
+    if line.poor_evidence and line.policy.startswith("value"):
         static = all(share == 100.0 for share in line.poor_evidence)
         count = len(line.poor_evidence)
         yield Criterion(

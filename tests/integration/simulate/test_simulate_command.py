@@ -84,6 +84,29 @@ def test_the_product_plays_a_world_without_breaking_a_guardrail(
     assert not list((tmp_path / "home" / "simulate" / "work").iterdir())
 
 
+@pytest.mark.train
+@pytest.mark.slow
+def test_a_world_lives_with_a_real_service_over_http(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = tmp_path / "f.json"
+    asked = ("--families", "smooth", "--tenants", "60", "--seeds", "1", "--weeks", "2")
+    code = _simulate(
+        tmp_path / "home", *asked, "--policies", "value", "--http", "--json", str(figures)
+    )
+    assert code == 0, capsys.readouterr().err
+    found = json.loads(figures.read_text())
+    receipts = found["receipts"]
+    assert len(found["weeks"]) == 2
+    for week in found["weeks"]:
+        assert week["fresh"] == week["tenants"] > 40
+        assert week["violations"] == 0
+    assert receipts["rejected"] == receipts["pending"] == 0
+    assert receipts["accepted"] + receipts["duplicate"] == found["posted"] > 5_000
+    # A gateway that is not sure posts again; nothing counts twice.
+    assert receipts["duplicate"] > 0
+
+
 def test_an_interrupted_grid_stops_its_worlds_and_leaves_nothing_half_done(tmp_path: Path) -> None:
     home = tmp_path / "home"
     asked = ("--families", "smooth", "--tenants", "3000", "--seeds", "1", "--policies", "oracle")

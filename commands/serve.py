@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from commands.console_child import announce_console, console_child, open_console
 from flyball.errors import InvalidInput, ReadOnlyHome
 from flyball.home import Home
 from serving.settings import load_settings
@@ -29,6 +30,9 @@ from serving.supervisor import ChildSpec
     help="What `now` is for decisions: the wall clock, or the latest event's time.",
 )
 @click.option(
+    "--console-port", type=click.IntRange(0, 65_535), help="The console's port [settings, 8090]."
+)
+@click.option(
     "--data-path-only",
     is_flag=True,
     help="Answer from the snapshot that is there; no control loop, no publisher.",
@@ -41,6 +45,7 @@ def command(
     workers: int | None,
     uds: Path | None,
     clock: str | None,
+    console_port: int | None,
     data_path_only: bool,
 ) -> None:
     """Take telemetry in, decide, and serve decisions until stopped."""
@@ -64,23 +69,28 @@ def command(
         lock, data_path_only = -1, True
     _check_reach(home, host)
     listening = _listen(host, settings.server.port if port is None else port, uds)
+    console = None if data_path_only else open_console(home, settings, console_port)
     metrics = Path(tempfile.mkdtemp(prefix="flyball-metrics-"))
     try:
-        supervisor = Supervisor(
-            _children(
-                home,
-                [sock.fileno() for sock in listening],
-                workers or settings.server.workers,
-                metrics,
-                clock or settings.decisions.clock.value,
-                data_path_only=data_path_only,
-            )
+        clock = clock or settings.decisions.clock.value
+        children = _children(
+            home,
+            [sock.fileno() for sock in listening],
+            workers or settings.server.workers,
+            metrics,
+            clock,
+            data_path_only=data_path_only,
         )
+        if console is not None:
+            children.append(console_child(home, console, clock))
+        supervisor = Supervisor(children)
         _announce(listening[0], uds, home)
+        if console is not None:
+            announce_console(console)
         supervisor.run()
     finally:
         shutil.rmtree(metrics, ignore_errors=True)
-        for sock in listening:
+        for sock in [*listening, *([console] if console is not None else [])]:
             sock.close()
         if uds is not None:
             with suppress(OSError):

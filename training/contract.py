@@ -24,3 +24,10 @@ def catalogue_contract() -> Contract:
         feature_hash=feature_hash(),
         factor_groups=factor_groups(),
     )
+
+
+def catalogue_hash() -> str:
+    """The hash of the feature definitions that this version computes."""
+    from features.catalogue import feature_hash
+
+    return feature_hash()

@@ -17,7 +17,7 @@ from models.bundle import open_bundle, write_bundle
 from models.scorer import Scorer
 from models.signature import ensure_keypair, load_private_key, load_public_key
 from training.candidate import Fitted, Notice, Rival, fit_and_judge
-from training.contract import Contract, catalogue_contract
+from training.contract import Contract, catalogue_contract, catalogue_hash
 from training.dataset import Dataset
 from training.effects import ArmEffects, EffectEstimator
 from training.estimators.overlap import arm_overlap
@@ -91,6 +91,8 @@ def train(
         estimator=estimator,
         settings=settings,
         stakes=stakes,
+        # What the code computes is asked again and not taken from what was trained on.
+        code_hash=catalogue_hash() if contract is None else contract.feature_hash,
         notice=notice,
     )
     notice("signing and registering")

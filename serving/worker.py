@@ -26,6 +26,7 @@ from ledger.sqlite_ledger import SqliteLedger
 from serving.metrics import WorkerMetrics
 from serving.rest.bearer import Principal, TokenBook
 from serving.snapshot.reader import SnapshotReader
+from serving.stream_slots import Slots
 from telemetry.sqlite_store import SqliteEventStore
 from telemetry.store import KnownTenant
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 #: How often a worker looks for a newer snapshot and for changed tokens.
 REFRESH_SECONDS = 0.1
+
+#: How many followers one worker streams the snapshot to.
+STREAMS = 64
 
 #: How long a worker may answer from its memory which tenant a name means.
 RESOLVE_SECONDS = 5.0
@@ -79,6 +83,9 @@ class Worker:
         self._answer = self.reader.answer
         self.tokens = TokenBook(home.tokens)
         self.metrics = WorkerMetrics(shared=shared_metrics)
+        self.streams = Slots(STREAMS)
+        #: Whether the server is about to stop; the process says how to tell.
+        self.is_leaving: Callable[[], bool] = self._left
         self._counted = 0
         self._known: dict[str, tuple[float, KnownTenant | None]] = {}
         self._stopping = threading.Event()
@@ -239,6 +246,9 @@ class Worker:
         thread = threading.Thread(target=run, name="refresh", daemon=True)
         thread.start()
         return thread
+
+    def _left(self) -> bool:
+        return self._stopping.is_set()
 
     def rung(self) -> Source:
         """The rung of the ladder that answers come from now."""

@@ -39,7 +39,10 @@ def server_of(worker: Worker) -> uvicorn.Server:
         timeout_graceful_shutdown=GRACE_SECONDS,
         backlog=2048,
     )
-    return uvicorn.Server(config)
+    server = uvicorn.Server(config)
+    # Streams end by themselves, so that stopping need not wait for them.
+    worker.is_leaving = lambda: server.should_exit
+    return server
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -6,9 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 from starlette.responses import StreamingResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.rest.gate import At, Gateway
 from serving.rest.problem import ProblemError
+from serving.rest.snapshot_stream import SnapshotStream
 from serving.snapshot.transfer import SnapshotCopy, copy_snapshot
 from serving.snapshot.version import Version, parse_version
 
@@ -73,7 +75,47 @@ def routes() -> APIRouter:
         headers = _headers(copy) | {"content-length": str(copy.length)}
         return StreamingResponse(copy.chunks(), media_type=MEDIA_TYPE, headers=headers)
 
+    @router.get(
+        "/v1/snapshot/stream",
+        summary="What you lack, then every later version as it appears; it does not end",
+        responses={
+            200: {"content": {"application/vnd.flyball.snapshot-stream": {}}},
+            409: {"description": "You have a newer version than this server."},
+        },
+    )
+    def stream(worker: At, _: Gateway, since: Since = None) -> Response:
+        asked = None if since is None else parse_version(since)
+        copy = copy_snapshot(worker.home.snapshot, asked)
+        if copy is None:
+            raise no_snapshot()
+        if asked is not None and asked > copy.version:
+            copy.source.close()
+            raise behind(asked, copy.version)
+        if not worker.streams.take():
+            copy.source.close()
+            raise ProblemError(
+                503,
+                f"This worker serves {worker.streams.most} streams already.",
+                code="too_many_streams",
+                headers={"retry-after": "5"},
+            )
+        return AsResponse(
+            SnapshotStream(worker.home.snapshot, copy, worker.streams, worker.is_leaving)
+        )
+
     return router
+
+
+class AsResponse(Response):
+    """An ASGI application where a route must return a response."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__()
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand over to the application."""
+        await self._app(scope, receive, send)
 
 
 def _headers(copy: SnapshotCopy) -> dict[str, str]:

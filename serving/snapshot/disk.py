@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flyball.errors import ReadOnlyHome, StorageError, StorageFull
+from serving.snapshot.version import Version, base_name, bases_in, delta_path, old_files_in
 
 
 @contextmanager
@@ -51,3 +52,34 @@ def write_whole(path: Path, parts: Iterable[bytes | memoryview]) -> None:
         finally:
             temporary.unlink(missing_ok=True)
         sync_directory(path.parent)
+
+
+def append_at(path: Path, raw: bytes, at: int) -> None:
+    """Write ``raw`` at offset ``at``, the end of what counts; what a failed append left goes.
+
+    Not synced: after a power cut a torn frame is refused and the next base replaces it.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.ftruncate(handle, at)
+        written = 0
+        while written < len(raw):
+            written += os.pwrite(handle, memoryview(raw)[written:], at + written)
+    finally:
+        os.close(handle)
+
+
+def remove_before(directory: Path, version: Version) -> None:
+    """Remove bases older than the one before ``version``, and files of format 1.
+
+    The base before stays for readers that are just opening it.
+    """
+    older = [base for base in bases_in(directory) if base < version]
+    for base in older[1:]:
+        path = directory / base_name(base)
+        path.unlink(missing_ok=True)
+        delta_path(path).unlink(missing_ok=True)
+    for path in old_files_in(directory):
+        path.unlink(missing_ok=True)
+    # Format 1 had a pointer; the highest version needs none.
+    (directory / "current").unlink(missing_ok=True)

@@ -99,6 +99,15 @@ class SnapshotReader:
         table = self._table
         return None if table is None else self._directory / base_name(table.base)
 
+    @property
+    def standing(self) -> tuple[Version, bytes, Version, int] | None:
+        """The base, its digest, the version, and how many bytes of the delta were taken."""
+        with self._lock:
+            table = self._table
+            if table is None:
+                return None
+            return table.base, table.header.digest, table.version, self._delta_at
+
     def changed_since(self, version: Version) -> frozenset[str] | None:
         """Tenants that frames after ``version`` have changed; None where everybody may have."""
         table = self._table

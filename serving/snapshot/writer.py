@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from pathlib import Path
@@ -12,7 +11,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from flyball.errors import NotFound
-from serving.snapshot.disk import storage_errors, write_whole
+from serving.snapshot.disk import append_at, remove_before, storage_errors, write_whole
 from serving.snapshot.entry import Entry, Vocabulary, pack_entry
 from serving.snapshot.frame import Additions, pack_frame
 from serving.snapshot.index import build_index, home_count, home_hashes
@@ -25,10 +24,8 @@ from serving.snapshot.layout import (
 from serving.snapshot.version import (
     Version,
     base_name,
-    bases_in,
     delta_path,
     newest_epoch,
-    old_files_in,
 )
 
 #: A new base is due when deltas have written this many records, or this share of all tenants.
@@ -232,7 +229,7 @@ class SnapshotWriter:
         self._base, self._digest = version, header.digest
         self._delta_records = self._delta_bytes = 0
         self._behind = False
-        self._remove_old()
+        remove_before(self._directory, version)
         return version
 
     def _sections(self, aliases: list[tuple[bytes, int]]) -> tuple[bytes, ...]:
@@ -264,32 +261,8 @@ class SnapshotWriter:
         )
         path = delta_path(self._directory / base_name(self._base))
         with storage_errors(path):
-            _append(path, raw, self._delta_bytes)
+            append_at(path, raw, self._delta_bytes)
         self._delta_bytes += len(raw)
         self._delta_records += len(unique)
         self._behind = False
         return version
-
-    def _remove_old(self) -> None:
-        # The base before stays for readers that are just opening it.
-        older = [version for version in bases_in(self._directory) if version < self._base]
-        for version in older[1:]:
-            path = self._directory / base_name(version)
-            path.unlink(missing_ok=True)
-            delta_path(path).unlink(missing_ok=True)
-        for path in old_files_in(self._directory):
-            path.unlink(missing_ok=True)
-        # Format 1 had a pointer; the highest version needs none.
-        (self._directory / "current").unlink(missing_ok=True)
-
-
-def _append(path: Path, raw: bytes, at: int) -> None:
-    # Not synced: after a power cut a torn frame is refused and the next base replaces it.
-    handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.ftruncate(handle, at)  # what a failed append left behind
-        written = 0
-        while written < len(raw):
-            written += os.pwrite(handle, memoryview(raw)[written:], at + written)
-    finally:
-        os.close(handle)

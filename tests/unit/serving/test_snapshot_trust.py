@@ -331,7 +331,7 @@ def test_a_failed_write_is_made_up_for_by_a_base(
         raise OSError(30, "Read-only file system")
 
     with monkeypatch.context() as patch:
-        patch.setattr("serving.snapshot.writer._append", full)
+        patch.setattr("serving.snapshot.writer.append_at", full)
         with pytest.raises(ReadOnlyHome):
             writer.publish_changes([entry("a", served_arm=70)], created_us=now_us, as_of_us=now_us)
     writer.publish_changes([], created_us=now_us, as_of_us=now_us)

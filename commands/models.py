@@ -14,11 +14,41 @@ if TYPE_CHECKING:
     from training.registry import RegisteredVersion
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.pass_obj
-def command(home: Home, *, as_json: bool) -> None:
+@click.pass_context
+def command(ctx: click.Context, *, as_json: bool) -> None:
     """List versions with their aliases and gates, newest first."""
+    if ctx.invoked_subcommand is None:
+        _list(ctx.obj, as_json=as_json)
+
+
+@command.command("card")
+@click.argument("version", type=int, required=False)
+@click.pass_obj
+def card(home: Home, *, version: int | None) -> None:
+    """Print the model card of VERSION.  [default: the champion, else the newest]"""
+    from flyball.errors import NotFound
+    from models.bundle import open_bundle
+    from models.signature import load_public_key
+    from training.registry import CHAMPION, Registry
+    from training.tracking import store_of
+
+    registry = Registry(store_of(home))
+    versions = registry.versions()
+    if version is None:
+        holder = next((each for each in versions if CHAMPION in each.aliases), None)
+        chosen = holder or (versions[0] if versions else None)
+        if chosen is None:
+            raise NotFound("There are no models yet.", "Run `flyball train`.")
+        version = chosen.version
+    registry.version(version)
+    with registry.bundle(version) as directory:
+        bundle = open_bundle(directory, load_public_key(home.verify_key), probe=False)
+    click.echo(bundle.card, nl=False)
+
+
+def _list(home: Home, *, as_json: bool) -> None:
     from training.registry import Registry
     from training.tracking import store_of
 

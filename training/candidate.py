@@ -14,13 +14,14 @@ from flyball.gate_settings import GateSettings
 from flyball.instant import format_instant
 from models.bundle import Bundle
 from models.scorer import Scorer
-from training.card import write_card
+from training.card import trust_by_segment, trust_level, write_card
 from training.contract import Contract
 from training.dataset import Dataset, Floats, Single
 from training.effects import ArmEffects, EffectEstimator
 from training.estimators.dose_learner import DoseLearner
 from training.estimators.served import DoseEstimator
 from training.evaluation import Judged, Report, evaluate, judge
+from training.explored import explored_limits
 from training.export.draft import Training, draft_bundle, with_effects, with_gates
 from training.export.parity import (
     effect_rows,
@@ -211,6 +212,7 @@ def _training(
 
 def _data_window(dataset: Dataset, split: Split, effects: ArmEffects) -> dict[str, object]:
     hours = dataset.start_hours()
+    explored = explored_limits(dataset)
     return {
         "kind": dataset.kind,
         "rows": len(dataset),
@@ -220,7 +222,10 @@ def _data_window(dataset: Dataset, split: Split, effects: ArmEffects) -> dict[st
         "dropped": dict(dataset.dropped),
         "events": dataset.events(),
         "effects": effects.summary,
+        "trust": {"level": trust_level(effects), "segments": trust_by_segment(effects)},
         "evidence": dict(effects.evidence),
+        # Absent where the table does not say: nothing falls back then.
+        **({} if explored is None else {"limits": explored.plain()}),
     }
 
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from training.card import trust_level
 from training.dataset import Dataset, Floats
 from training.gate import GateTable
 from training.plots.gallery import Exhibits, draw_plots
@@ -238,7 +239,7 @@ def _register(client: Any, uri: str, run_id: str, record: RunRecord) -> int:
         record.feature_hash,
         record.gates.status,
         {gate.name: gate.words()[:400] for gate in record.gates.gates},
-    ) | {"data": data_digest(record.dataset)}
+    ) | {"data": data_digest(record.dataset), "trust": trust_level(record.shown.effects)}
     version = client.create_model_version(
         MODEL_NAME, source=uri, run_id=run_id, tags=tags, model_id=uri.removeprefix("models:/")
     )

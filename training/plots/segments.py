@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from flyball.arm import NEUTRAL
-from flyball.outlook import Trust
+from models.outlook import TRUST_LEVELS
 from training.effects import ArmEffects
 from training.evaluation import Quality, Report
 from training.off_policy.value import Estimate
@@ -19,8 +19,6 @@ from training.plots.canvas import COLOUR, GREEN, GREY, RED, panels, percent, sav
 from training.policy_gates import HARM
 
 TITLE = "Segments: does it hold everywhere?"
-#: Levels of trust in the order of a bundle's numbers.
-LEVELS = (Trust.NONE, Trust.POOLED, Trust.SEGMENT, Trust.PERSONAL)
 
 
 def draw_segments(
@@ -90,7 +88,7 @@ def _effects(axis: Any, names: Sequence[str], effects: ArmEffects) -> None:
             place = at + 0.22 * (index - 1)
             axis.plot([mean - half, mean + half], [place, place], color=COLOUR[outcome], lw=1.6)
             axis.plot([mean], [place], marker="o", markersize=4, color=COLOUR[outcome])
-        level = LEVELS[int(effects.trust[row, arm])].value
+        level = TRUST_LEVELS[int(effects.trust[row, arm])].value
         axis.text(
             0.99, at + 0.42, f"trust: {level}", transform=axis.get_yaxis_transform(), fontsize=8,
             ha="right", color="0.35",

@@ -15,7 +15,12 @@ from flyball.gate_settings import GateSettings
 from flyball.home import Home
 from training.contract import Contract
 from training.dataset import Dataset
+from training.estimators.arm_means import ArmMeanLearner
+from training.estimators.dose_learner import DoseLearner
+from training.estimators.estimator import Estimator
+from training.registry import Registry
 from training.run import TrainingResult, train
+from training.tracking import store_of, tracking
 
 pytestmark = pytest.mark.train
 
@@ -96,6 +101,41 @@ def test_models_promote_rollback_and_publish_tell_what_they_did(home: Home, caps
     assert "Version 2 " in capsys.readouterr().out
     assert flyball(home, "models") == 0
     assert "champion" in capsys.readouterr().out
+
+
+def test_the_card_of_a_version_is_printed(home: Home, capsys: Said) -> None:
+    assert flyball(home, "models", "card") == 0
+    champion = capsys.readouterr().out
+    assert flyball(home, "models", "card", "1") == 0
+    first = capsys.readouterr().out
+    assert champion.startswith("# Flyball bundle ")
+    assert first.startswith("# Flyball bundle ")
+    assert champion != first
+    assert flyball(home, "models", "card", "9") == 2
+    assert "no version 9" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("rehearsed")
+def test_a_comparison_of_estimators_is_kept_with_its_run(
+    home: Home, capsys: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def two(seed: int) -> tuple[Estimator, ...]:
+        return (DoseLearner(seed=seed, redraws=19), ArmMeanLearner(seed=seed, redraws=19))
+
+    monkeypatch.setattr("training.estimators.comparison.default_estimators", two)
+    assert flyball(home, "train", "--compare", "--json", "--no-promote") == 0
+    told = json.loads(capsys.readouterr().out)
+    version = Registry(store_of(home)).version(told["version"])
+    with tracking(store_of(home)) as client:
+        run_of_it = client.get_run(version.run_id)
+        papers = {item.path for item in client.list_artifacts(version.run_id, "report")}
+    named = {row["estimator"] for row in told["comparison"]}
+    assert len(named) == 2
+    assert set(run_of_it.data.tags["compared"].split(", ")) == named
+    assert {"report/comparison.md", "report/comparison.json"} <= papers
+    for row in told["comparison"]:
+        key = f"compare.{row['estimator'].replace(' ', '_')}.churn.gain"
+        assert run_of_it.data.metrics[key] == pytest.approx(row["gain"]["churn"]["mean"])
 
 
 def test_promotions_and_rollbacks_are_audited(home: Home) -> None:

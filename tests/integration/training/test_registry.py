@@ -59,7 +59,10 @@ def test_everything_about_a_run_is_in_mlflow(trained: Trained) -> None:
     with tracking(store_of(home)) as client:
         run = client.get_run(version.run_id)
         papers = {item.path for item in client.list_artifacts(version.run_id, "report")}
-        assert {f"report/{n}" for n in ("calibration.png", "gain.png", "gates.json")} <= papers
+        pictures = ("calibration", "gain", "qini", "arm_value", "overlap", "segments")
+        assert {f"report/{name}.png" for name in pictures} <= papers
+        tables = ("card.md", "gates.json", "gates.md", "overlap.json", "policy.json")
+        assert {f"report/{name}" for name in tables} <= papers
         assert run.data.params["upgrade.kind"] in {"logistic", "lightgbm"}
         assert run.data.metrics["test.churn.log_loss"] > 0
         assert 0 < run.data.metrics["data.churn.rate_28"] < 1
@@ -243,6 +246,10 @@ def test_the_bundle_says_what_it_is(trained: Trained) -> None:
     assert manifest["segments"] == ["enterprise", "smb"]
     assert manifest["data_window"]["events"]["upgrade"] > 0
     assert "| churn | " in card
+    trust = manifest["data_window"]["trust"]
+    assert f"Level of trust: **{trust['level']}**" in card
+    assert set(trust["segments"]) == {"enterprise", "smb", "other"}
+    assert registry_of(trained[0]).version(2).tags["trust"] == trust["level"]
 
 
 def _contract(dataset: Dataset) -> Contract:

@@ -81,6 +81,10 @@ contracts: $(STAMP)
 sql: $(STAMP)
 	@$(BIN)/python -m features.compiler
 
+## Recompile the messages of Envoy's protocols.
+proto: $(STAMP)
+	@$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. serving/envoy/messages.proto
+
 ## Build the source distribution, and the wheel from it.
 wheel: $(STAMP)
 	@$(BIN)/python -m build --no-isolation --outdir build/dist .

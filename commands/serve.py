@@ -15,6 +15,7 @@ import click
 from commands.console_child import announce_console, console_child, open_console
 from flyball.errors import InvalidInput, ReadOnlyHome
 from flyball.home import Home
+from serving.envoy.grpc_settings import GrpcSettings
 from serving.settings import load_settings
 from serving.supervisor import ChildSpec
 
@@ -68,6 +69,7 @@ def command(
         click.echo(f"flyball: {error} Serving the last snapshot only.", err=True)
         lock, data_path_only = -1, True
     _check_reach(home, host)
+    _check_grpc(home, settings.grpc)
     listening = _listen(host, settings.server.port if port is None else port, uds)
     console = None if data_path_only else open_console(home, settings, console_port)
     metrics = Path(tempfile.mkdtemp(prefix="flyball-metrics-"))
@@ -117,6 +119,20 @@ def _check_reach(home: Home, host: str) -> None:
         )
 
 
+def _check_grpc(home: Home, settings: GrpcSettings) -> None:
+    """Refuse at the start what the gRPC process would fail with again and again."""
+    if not settings.listen:
+        return
+    if importlib.util.find_spec("grpc") is None:
+        raise InvalidInput(
+            "grpc.listen is set, but gRPC is not installed.",
+            "Install the extra: pip install 'flyball[grpc]'.",
+            field="grpc.listen",
+        )
+    if settings.host and not settings.client_ca:
+        _check_reach(home, settings.host)
+
+
 def _listen(host: str, port: int, uds: Path | None) -> list[socket.socket]:
     from serving.listening import listen_tcp, listen_unix
 
@@ -148,6 +164,14 @@ def _children(
         )
         for number in range(1, workers + 1)
     ]
+    if load_settings(home.settings).grpc.listen:
+        specs.append(
+            ChildSpec(
+                name="grpc",
+                argv=("-m", "serving.grpc_process", "--home", str(home.root)),
+                environment={"PROMETHEUS_MULTIPROC_DIR": str(metrics)},
+            )
+        )
     if data_path_only:
         return specs
     specs.append(

@@ -19,6 +19,7 @@ from flyball.errors import InvalidInput, StorageError
 from flyball.gate_settings import GateSettings
 from flyball.guardrail_settings import GuardrailSettings, guardrails_from
 from flyball.identity import check_word
+from serving.envoy.grpc_settings import GrpcSettings
 from serving.forward_auth.authorize_settings import AuthorizeSettings
 from serving.webhooks.endpoint import WebhookSettings, webhooks_from
 
@@ -116,6 +117,7 @@ class Settings:
     decisions: DecisionSettings = field(default_factory=DecisionSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     authorize: AuthorizeSettings = field(default_factory=AuthorizeSettings)
+    grpc: GrpcSettings = field(default_factory=GrpcSettings)
     guardrails: GuardrailSettings = field(default_factory=GuardrailSettings)
     gates: GateSettings = field(default_factory=GateSettings)
     canary: CanarySettings = field(default_factory=CanarySettings)
@@ -166,6 +168,7 @@ def settings_from(entry: Mapping[str, Any]) -> Settings:
         authorize=AuthorizeSettings(
             **_plain(AuthorizeSettings, _table(entry, "authorize"), "authorize")
         ),
+        grpc=GrpcSettings(**_plain(GrpcSettings, _table(entry, "grpc"), "grpc")),
         guardrails=guardrails_from(_table(entry, "guardrails")),
         gates=GateSettings(**_plain(GateSettings, _table(entry, "gates"), "gates")),
         canary=CanarySettings(**_plain(CanarySettings, _table(entry, "canary"), "canary")),

@@ -13,6 +13,8 @@ from flyball.errors import InvalidInput
 from flyball.gate_settings import GateSettings
 from flyball.guardrail_settings import GuardrailSettings
 from flyball.spike import SpikeSettings
+from serving.envoy.grpc_settings import GrpcSettings
+from serving.forward_auth.authorize_settings import AuthorizeSettings
 from serving.settings import (
     ClockKind,
     DecisionSettings,
@@ -105,6 +107,8 @@ def test_every_setting_is_documented_and_nothing_else_is() -> None:
     tables = {
         "decisions": DecisionSettings,
         "server": ServerSettings,
+        "authorize": AuthorizeSettings,
+        "grpc": GrpcSettings,
         "gates": GateSettings,
         "canary": CanarySettings,
         "webhooks": WebhookSettings,

@@ -1,0 +1,1 @@
+"""Envoy's gRPC protocols: external authorisation, rate limits, and rate limit quotas."""

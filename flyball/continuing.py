@@ -19,6 +19,7 @@ from flyball.decision import Assignment, Decision
 from flyball.guardrail import allowed_arms, bound, no_friction_rules, recently_upgraded
 from flyball.outlook import chances_under
 from flyball.override import Override, OverrideKind
+from flyball.preparation import unexplored
 from flyball.reason import Reason
 from flyball.round import Round
 from flyball.state import TenantState
@@ -102,6 +103,8 @@ def _serve(this: Round, case: Case, previous: Decision) -> _Served:
     state = case.state
     served = previous.served_arm
     exits = () if served == NEUTRAL else safety_exits(this, state, served)
+    if served != NEUTRAL and not exits and _limits_moved(this, state, previous):
+        exits = (Reason.LIMITS_UNEXPLORED,)
     if exits:
         served = NEUTRAL
     override = state.override
@@ -138,6 +141,15 @@ def safety_exits(this: Round, state: TenantState, served: int) -> tuple[Reason, 
     if recently_upgraded(state, this.guardrails, this.as_of_us):
         return (Reason.RECENT_UPGRADE,)
     return ()
+
+
+def _limits_moved(this: Round, state: TenantState, previous: Decision) -> bool:
+    """Whether the arm was chosen for other limits, and the model has not seen those in force."""
+    if previous.assignment not in (Assignment.DRAWN, Assignment.POLICY):
+        return False
+    primary = state.limits[0]
+    chosen_for = (previous.base_limit, previous.contract_limit)
+    return unexplored(this, state) and chosen_for != (primary.base, primary.contract)
 
 
 def _by_person(this: Round, state: TenantState, served: int, override: Override) -> _Served:

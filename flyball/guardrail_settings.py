@@ -30,6 +30,9 @@ class GuardrailSettings:
         m = 1 for the first days after an upgrade.
     stale_feature_rule, feature_max_age_hours:
         No friction on features older than this, or without any.
+    unexplored_rule, explored_periods:
+        A policy that follows a model stays at 100 under limits that the model's training window
+        held fewer drawn periods of (1..100000); exploration goes on.
     friction_share, friction_share_by_segment:
         Largest share of a segment's tenants that may be under friction at once (0..1), rounded
         down to whole tenants.
@@ -62,6 +65,8 @@ class GuardrailSettings:
     upgrade_days: int = 28
     stale_feature_rule: bool = True
     feature_max_age_hours: int = 48
+    unexplored_rule: bool = True
+    explored_periods: int = 20
     friction_share: float = 0.5
     friction_share_by_segment: Mapping[str, float] = field(default_factory=dict)
     overdraft_tenant_periods: int | None = 6
@@ -80,6 +85,7 @@ class GuardrailSettings:
         _within("step_hundredths", self.step_hundredths, 1, 1000)
         _within("feature_max_age_hours", self.feature_max_age_hours, 1, 24 * 366)
         _within("overdraft_window_periods", self.overdraft_window_periods, 1, 520)
+        _within("explored_periods", self.explored_periods, 1, 100_000)
         _within("friction_share", self.friction_share, 0.0, 1.0)
         _within("harm_window_weeks", self.harm_window_weeks, 1, 520)
         if self.harm_budget is not None:

@@ -9,9 +9,10 @@ from flyball.case import Case
 from flyball.experiment import in_holdout
 from flyball.guardrail import Bounds, bound, within_step
 from flyball.override import Override
-from flyball.policy import Proposal, TenantView
+from flyball.policy import Proposal, TenantView, stay
 from flyball.reason import Reason
 from flyball.round import Round
+from flyball.state import TenantState
 
 
 class Preparation(NamedTuple):
@@ -64,6 +65,8 @@ def prepare(this: Round, case: Case) -> Preparation:
 def propose(this: Round, case: Case, arms: tuple[int, ...], previous_arm: int) -> Proposal:
     """Ask the policy for one of ``arms``; an arm that is none of them becomes 100."""
     state = case.state
+    if unexplored(this, state):
+        return stay(Reason.LIMITS_UNEXPLORED)
     proposal = this.policy.propose(
         TenantView(
             tenant_id=state.tenant_id,
@@ -80,6 +83,11 @@ def propose(this: Round, case: Case, arms: tuple[int, ...], previous_arm: int) -
     if proposal.arm in arms:
         return proposal
     return Proposal(NEUTRAL, (Reason.POLICY_OUT_OF_BOUNDS, *proposal.reasons))
+
+
+def unexplored(this: Round, state: TenantState) -> bool:
+    """Whether the policy would follow a model to limits that it has not seen."""
+    return state.unexplored and this.guardrails.unexplored_rule and this.policy.needs_model
 
 
 def _arm_in_force(this: Round, case: Case) -> int:

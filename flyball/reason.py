@@ -43,6 +43,7 @@ class Reason(StrEnum):
     URGENT_TICKET = "urgent_ticket"
     STALE_FEATURES = "stale_features"
     RECENT_UPGRADE = "recent_upgrade"
+    LIMITS_UNEXPLORED = "limits_unexplored"
     STEP_LIMIT = "step_limit"
     FRICTION_SHARE_REACHED = "friction_share_reached"
     OVERDRAFT_BUDGET_SPENT = "overdraft_budget_spent"
@@ -152,6 +153,10 @@ WORDS: dict[Reason, Words] = {
     Reason.RECENT_UPGRADE: Words(
         "The tenant upgraded recently; the new plan starts at its full limit.",
         "Your new plan's full limit applies.",
+    ),
+    Reason.LIMITS_UNEXPLORED: Words(
+        "The model has not seen these limits in use; exploration apart, nothing is adjusted.",
+        _UNCHANGED,
     ),
     Reason.STEP_LIMIT: Words(
         "The multiplier moves away from 1 by one step a period at most.", _ADJUSTED

@@ -36,6 +36,10 @@ class TenantState:
         Whether one is going on at the as-of time.
     override:
         The override in force (see :func:`flyball.override.override_in_force`).
+    own_limits:
+        Whether the account was given limits of its own.
+    unexplored:
+        Whether the model behind the outlook has not seen these limits in use.
     overdraft_periods:
         Periods in the settings' window before this one in which the tenant was served above 100.
     """
@@ -55,6 +59,8 @@ class TenantState:
     urgent_ticket: bool = False
     override: Override | None = None
     overdraft_periods: int = 0
+    own_limits: bool = False
+    unexplored: bool = False
 
     @property
     def unit(self) -> str:

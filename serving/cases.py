@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from flyball.arm import NEUTRAL
 from flyball.budget import Budgets
 from flyball.case import Case
+from flyball.explored import ExploredLimits, explored_from
 from flyball.guardrail_settings import GuardrailSettings
 from flyball.money import tenant_money
 from flyball.outlook import NO_EFFECT, ArmEffect, Outlook, Trust
@@ -99,13 +100,27 @@ def _without_model(table: pa.Table, usage: Usage, arms: Sequence[int]) -> list[O
 
 
 def cases_of(
-    facts: Facts, usage: Usage, outlooks: Sequence[Outlook], features_us: int | None
+    facts: Facts,
+    usage: Usage,
+    outlooks: Sequence[Outlook],
+    features_us: int | None,
+    *,
+    explored: ExploredLimits | None = None,
+    least_periods: int = 1,
 ) -> list[Case]:
-    """One case per row of the feature table, in its order."""
+    """One case per row of the feature table, in its order.
+
+    ``explored`` is what the model has seen; limits with fewer than ``least_periods`` drawn periods
+    are unexplored. None: the model does not say.
+    """
     return [
         Case(
-            state=_state(
-                facts, facts.accounts[tenant], spike=usage.spikes[row], features_us=features_us
+            state=with_explored(
+                _state(
+                    facts, facts.accounts[tenant], spike=usage.spikes[row], features_us=features_us
+                ),
+                explored,
+                least_periods,
             ),
             outlook=outlooks[row],
             money=None
@@ -135,7 +150,27 @@ def _state(facts: Facts, account: Account, *, spike: bool, features_us: int | No
         urgent_ticket=name in facts.urgent,
         override=facts.overrides.get(name),
         overdraft_periods=facts.overdraft_periods.get(name, 0),
+        own_limits=account.base_limit is not None or account.contract_limit is not None,
     )
+
+
+def with_explored(
+    state: TenantState, explored: ExploredLimits | None, least_periods: int
+) -> TenantState:
+    """``state`` as a model sees it that has ``explored`` these limits, or has not."""
+    known = (
+        explored is None
+        or not state.limits
+        or explored.covers(
+            state.plan, state.limits[0], own=state.own_limits, least_periods=least_periods
+        )
+    )
+    return state if state.unexplored is not known else replace(state, unexplored=not known)
+
+
+def explored_by(scorer: Scorer | None) -> ExploredLimits | None:
+    """What the bundle's manifest says that it has seen."""
+    return None if scorer is None else explored_from(scorer.manifest.data_window.get("limits"))
 
 
 def budgets_for(

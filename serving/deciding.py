@@ -30,14 +30,14 @@ from models.bundle import Bundle
 from models.current import open_current, read_current
 from models.scorer import Scorer
 from models.signature import load_public_key
-from serving.cases import budgets_for, cases_of, outlooks_of, usage_of
+from serving.cases import budgets_for, cases_of, explored_by, outlooks_of, usage_of
 from serving.facts import Facts, read_facts
 from serving.relations import connect, features_at, newest_arrival_us
 from serving.rules import Rules, check_bundle, read_rules
 from serving.settings import Settings
-from serving.stored import Stored, read_stored
 from serving.shadow.canary_cases import with_canary
 from serving.shadow.challenger import Canary
+from serving.stored import Stored, read_stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,9 +187,17 @@ def decide_with(
     outlooks = outlooks_of(table, usage, this.grid.arms, scorer)
     if features_us is None:
         features_us = newest_arrival_us(connection, as_of_hour)
-    cases = cases_of(facts, usage, outlooks, features_us)
+    least_periods = this.guardrails.explored_periods
+    cases = cases_of(
+        facts,
+        usage,
+        outlooks,
+        features_us,
+        explored=explored_by(scorer),
+        least_periods=least_periods,
+    )
     if canary is not None:
-        cases = with_canary(cases, table, usage, this.grid.arms, canary)
+        cases = with_canary(cases, table, usage, this.grid.arms, canary, least_periods)
         outlooks = [case.outlook for case in cases]
     decisions = decide_all(this, cases, budgets)
     return Pass(

@@ -35,8 +35,8 @@ class Dataset:
     """One row per unit, sorted by start and tenant.
 
     ``rows`` holds ``unit_id, tenant_id, organisation, segment, plan, start_hour, arm, propensity,
-    offered_<arm>, dose_<arm>, demand_period, assignment, policy, mrr, outcome, outcome_28`` and
-    the features.
+    offered_<arm>, dose_<arm>, demand_period, base_limit, contract_limit,
+    window_seconds, assignment, policy, mrr, outcome, outcome_28`` and the features.
     ``dose_<arm>`` is the blocked share expected under the arm minus that under 100 (NaN: unknown).
     ``kind`` is ``decisions`` or ``history``; ``dropped`` says why decisions are missing.
     """
@@ -226,6 +226,7 @@ def _joined(
         table_sql = f"""
             SELECT {unit}, unit.policy AS deciding_policy, {offered},
                 {_doses(arms, table.column_names)}, {_demand(table.column_names)},
+                {_limits(table.column_names)},
                 coalesce(feature_row.organisation, unit.tenant_id) AS organisation,
                 coalesce(feature_row.segment, '') AS segment,
                 coalesce(feature_row.plan, '') AS plan, feature_row.mrr AS mrr,
@@ -247,6 +248,15 @@ def _demand(columns: Sequence[str]) -> str:
     column = "demand_period"
     name = f"feature_row.{column}" if column in columns else "CAST(NULL AS DOUBLE)"
     return f"{name} AS {column}"
+
+
+def _limits(columns: Sequence[str]) -> str:
+    """The primary meter's limit in force; NULL for a feature table that does not say."""
+    names = ("base_limit", "contract_limit", "window_seconds")
+    return ", ".join(
+        f"feature_row.{name} AS {name}" if name in columns else f"CAST(NULL AS BIGINT) AS {name}"
+        for name in names
+    )
 
 
 def _doses(arms: tuple[int, ...], columns: Sequence[str]) -> str:

@@ -8,13 +8,17 @@ from dataclasses import replace
 import pyarrow as pa
 
 from flyball.case import Case
-from flyball.outlook import Outlook
-from serving.cases import Usage, outlooks_of
+from serving.cases import Usage, explored_by, outlooks_of, with_explored
 from serving.shadow.challenger import Canary
 
 
 def with_canary(
-    cases: Sequence[Case], table: pa.Table, usage: Usage, arms: Sequence[int], canary: Canary
+    cases: Sequence[Case],
+    table: pa.Table,
+    usage: Usage,
+    arms: Sequence[int],
+    canary: Canary,
+    least_periods: int,
 ) -> list[Case]:
     """``cases`` (one a row of ``table``) with the canary's organisations judged by the challenger.
 
@@ -25,20 +29,16 @@ def with_canary(
         return list(cases)
     outlooks = outlooks_of(table.take(rows), some(usage, rows), arms, canary.scorer)
     judged = list(cases)
+    manifest, explored = canary.manifest, explored_by(canary.scorer)
     for row, outlook in zip(rows, outlooks, strict=True):
-        judged[row] = rejudged(cases[row], outlook, canary)
+        judged[row] = replace(
+            cases[row],
+            state=with_explored(cases[row].state, explored, least_periods),
+            outlook=outlook,
+            model_version=manifest.version,
+            feature_hash=manifest.feature_hash,
+        )
     return judged
-
-
-def rejudged(case: Case, outlook: Outlook, canary: Canary) -> Case:
-    """One case under the challenger."""
-    manifest = canary.manifest
-    return replace(
-        case,
-        outlook=outlook,
-        model_version=manifest.version,
-        feature_hash=manifest.feature_hash,
-    )
 
 
 def some(usage: Usage, rows: Sequence[int]) -> Usage:

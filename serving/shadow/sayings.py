@@ -15,7 +15,7 @@ from flyball.round import Round
 from flyball.value import advantage
 from ledger.shadow import Said, ShadowDecision, ShadowRun
 from models.scorer import Scorer
-from serving.cases import outlooks_of, usage_of
+from serving.cases import explored_by, outlooks_of, usage_of, with_explored
 from serving.deciding import Pass
 
 
@@ -49,12 +49,18 @@ def shadowed(
     theirs = outlooks_of(table, usage, this.grid.arms, challenger)
     scoring_ms = (time.perf_counter() - scored) * 1_000.0
     trial = challenger.manifest.version
+    seen = explored_by(champion), explored_by(challenger)
+    least = this.guardrails.explored_periods
     found = []
     for place, row in enumerate(rows):
         case, decision = done.cases[row], decisions[row]
         # The canary's tenants were decided by the challenger: their champion is asked here.
         ours = case.outlook if case.model_version != trial else _asked(done, row, champion)
-        found.append(_shadow(this, case, decision, ours, theirs[place], trial))
+        as_ours, as_theirs = (
+            replace(case, outlook=outlook, state=with_explored(case.state, explored, least))
+            for outlook, explored in zip((ours, theirs[place]), seen, strict=True)
+        )
+        found.append(_shadow(this, decision, as_ours, as_theirs, trial))
     run = ShadowRun(
         at_us=at_us,
         champion_version=this.model_version,
@@ -73,15 +79,15 @@ def _asked(done: Pass, row: int, champion: Scorer | None) -> Outlook:
 
 
 def _shadow(
-    this: Round, case: Case, decision: Decision, ours: Outlook, theirs: Outlook, trial: str
+    this: Round, decision: Decision, ours: Case, theirs: Case, trial: str
 ) -> ShadowDecision:
-    champion_arm, champion_reason = _proposal(this, replace(case, outlook=ours))
-    challenger_arm, challenger_reason = _proposal(this, replace(case, outlook=theirs))
+    champion_arm, champion_reason = _proposal(this, ours)
+    challenger_arm, challenger_reason = _proposal(this, theirs)
     return ShadowDecision(
         decision_id=decision.decision_id,
         tenant_id=decision.tenant_id,
-        organisation=case.state.unit,
-        segment=case.state.segment,
+        organisation=ours.state.unit,
+        segment=ours.state.segment,
         at_us=this.as_of_us,
         period_start_us=decision.period_start_us,
         period_days=decision.period_days,
@@ -89,11 +95,11 @@ def _shadow(
         policy_version=this.policy.version,
         served_arm=decision.served_arm,
         champion=_said(
-            this, case, ours, this.model_version, decision, champion_arm, champion_reason,
+            this, ours, this.model_version, decision, champion_arm, champion_reason,
             challenger_arm,
         ),
         challenger=_said(
-            this, case, theirs, trial, decision, challenger_arm, challenger_reason, champion_arm
+            this, theirs, trial, decision, challenger_arm, challenger_reason, champion_arm
         ),
     )  # fmt: skip
 
@@ -108,14 +114,13 @@ def _proposal(this: Round, case: Case) -> tuple[int, str]:
 def _said(
     this: Round,
     case: Case,
-    outlook: Outlook,
     version: str,
     decision: Decision,
     arm: int,
     reason: str,
     other: int,
 ) -> Said:
-    hazards = hazards_under(outlook, decision.served_arm)
+    hazards = hazards_under(case.outlook, decision.served_arm)
     return Said(
         version=version,
         arm=arm,
@@ -123,11 +128,11 @@ def _said(
         upgrade=None if hazards is None else hazards.upgrade,
         downgrade=None if hazards is None else hazards.downgrade,
         churn=None if hazards is None else hazards.churn,
-        advantage_minor=_worth(this, case, outlook, arm),
-        others_minor=_worth(this, case, outlook, other),
+        advantage_minor=_worth(this, case, arm),
+        others_minor=_worth(this, case, other),
     )
 
 
-def _worth(this: Round, case: Case, outlook: Outlook, arm: int) -> float | None:
-    found = advantage(outlook, case.money, arm, this.economics, period_days=this.period_days)
+def _worth(this: Round, case: Case, arm: int) -> float | None:
+    found = advantage(case.outlook, case.money, arm, this.economics, period_days=this.period_days)
     return found.mean if isinstance(found, Estimate) else None

@@ -14,7 +14,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
     assert found.step_hundredths == 15
     assert (found.new_tenant_days, found.renewal_days, found.upgrade_days) == (30, 60, 28)
     rules = [name for name in GuardrailSettings.__dataclass_fields__ if name.endswith("_rule")]
-    assert len(rules) == 8
+    assert len(rules) == 9
     assert all(getattr(found, rule) is True for rule in rules)
 
 

@@ -125,8 +125,9 @@ class SimulatedWorld:
         if player is None:
             raise ValueError(f"{name} is not the simulator's own")
         known = {"static": self._static, "oracle": self._oracle}.get(name)
+        began = time.process_time()
         played = known or play(self._history.world.fork(), player, self._spec.weeks)
-        self._keep(name, played, {}, {})
+        self._keep(name, played, {"cpu_s": time.process_time() - began}, {})
 
     def _taught(self) -> Home:
         """A home that has seen the history, been trained once and explores from now on."""
@@ -137,6 +138,7 @@ class SimulatedWorld:
         shutil.rmtree(self._history.folder)
         self._say("train")
         self._learnt = asdict(learn(home, at_us, seed=self._spec.seed))
+        self._learnt["cpu_s"] = time.process_time()
         if self._spec.epsilon > 0:
             explore(home, at_us, epsilon=self._spec.epsilon, holdout=self._spec.holdout)
         return home
@@ -156,11 +158,13 @@ class SimulatedWorld:
             product.watch(first_hour(lived.week))
             self._say(f"{name}: {last - lived.week} weeks to go")
 
+        began = time.process_time()
         try:
             played = play(world, guest, self._spec.weeks, hear)
         finally:
             shutil.rmtree(root)
-        self._keep(name, played, product.tally.figures(), self._learnt)
+        used = {"cpu_s": time.process_time() - began}
+        self._keep(name, played, {**product.tally.figures(), **used}, self._learnt)
 
     def _search(self, taught: Home) -> None:
         """The strategies that earn most against one policy, best first."""

@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from commands.simulated_service import ServiceRun
-from simulation.report.columns import COLUMNS, shown
+from simulation.report.columns import CONDUCT, MONEY, shown
 from simulation.report.criteria import criteria
 from simulation.report.grid import Block
 from simulation.report.page import page
 
 #: Width when nobody looks: a log or a pipe should not cut figures off.
-_PIPE_WIDTH = 220
+_PIPE_WIDTH = 180
 
 
 def _console() -> Console:
@@ -27,22 +27,30 @@ def _console() -> Console:
 
 
 def print_blocks(blocks: Sequence[Block]) -> None:
-    """One table a family, worst family first."""
+    """Two tables a family, worst family first: what was earned, and what was done to tenants."""
     console = _console()
     for block in blocks:
         held = ", held out of tuning" if block.held_out else ""
-        title = f"{block.family}, {block.tenants:,} tenants (percent of static's money){held}"
-        table = Table(title=title, box=SIMPLE_HEAD, title_justify="left")
-        table.add_column("policy", no_wrap=True)
-        for _, head, _ in COLUMNS:
-            table.add_column(head, justify="right")
-        table.add_column("violations", justify="right")
-        for line in block.lines:
-            row = (shown(line, figure) for figure, _, _ in COLUMNS)
-            table.add_row(line.policy, *row, str(line.violations))
-        console.print(table)
+        where = f"{block.family}, {block.tenants:,} tenants{held}"
+        console.print(_table(block, MONEY, f"{where}: earned (percent of static's money)"))
+        console.print(_table(block, CONDUCT, f"{where}: done to tenants", violations=True))
         if block.trained:
             console.print(f"  {block.trained}.", highlight=False)
+
+
+def _table(
+    block: Block, columns: Sequence[tuple[str, str, str]], title: str, *, violations: bool = False
+) -> Table:
+    table = Table(title=title, box=SIMPLE_HEAD, title_justify="left")
+    table.add_column("policy", no_wrap=True)
+    for _, head, _ in columns:
+        table.add_column(head, justify="right")
+    if violations:
+        table.add_column("violations", justify="right")
+    for line in block.lines:
+        row = [shown(line, figure) for figure, _, _ in columns]
+        table.add_row(line.policy, *row, *([str(line.violations)] if violations else []))
+    return table
 
 
 def print_criteria(

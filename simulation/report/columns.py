@@ -6,8 +6,8 @@ import math
 
 from simulation.report.grid import Line
 
-#: Figure, heading, meaning.
-COLUMNS = (
+#: What a policy earned: figure, heading, meaning.
+MONEY: tuple[tuple[str, str, str], ...] = (
     (
         "against_static_percent",
         "value",
@@ -15,21 +15,22 @@ COLUMNS = (
     ),
     ("realised_percent", "lived", "the same for the weeks lived only"),
     ("tenant_equal_percent", "per tenant", "the same, every tenant counting alike"),
+    ("worst_segment_percent", "worst segment", "value of the segment that fares worst, percent"),
     (
         "revenue_retention_percent",
         "retention",
         "monthly revenue at the end of who was here at the start, percent of it",
     ),
     ("conversion_lift_percent", "lift", "upgrades more than under static, percent"),
+    ("regret_percent", "regret", "what the oracle under the same guardrails earns more, percent"),
+)
+#: What it did to tenants, and what it took: the same.
+CONDUCT: tuple[tuple[str, str, str], ...] = (
     (
         "friction_churn_percent",
         "friction churn",
         "churn more than the same tenants without friction, percent of those ever tightened",
     ),
-    ("regret_percent", "regret", "what the oracle under the same guardrails earns more, percent"),
-    ("worst_segment_percent", "worst segment", "value of the segment that fares worst, percent"),
-    ("friction_share_percent", "friction", "tenant weeks below 1, percent"),
-    ("overdraft_share_percent", "overdraft", "tenant weeks above 1, percent"),
     (
         "predicted_harm_percent",
         "predicted harm",
@@ -41,6 +42,8 @@ COLUMNS = (
         "noticed",
         "weeks until the product's own watch over live outcomes spoke (in so many of the seeds)",
     ),
+    ("friction_share_percent", "friction", "tenant weeks below 1, percent"),
+    ("overdraft_share_percent", "overdraft", "tenant weeks above 1, percent"),
     (
         "chosen_friction_percent",
         "chose friction",
@@ -51,7 +54,9 @@ COLUMNS = (
         "chose 1",
         "decisions in which the policy itself (exploration apart) chose 1, percent",
     ),
+    ("cpu_s", "CPU s", "processor seconds of its closed loop, the world's own included"),
 )
+COLUMNS = (*MONEY, *CONDUCT)
 
 _SHARES = (
     "share_percent", "one_percent", "retention_percent", "chosen_friction_percent",
@@ -72,13 +77,20 @@ def shown(line: Line, figure: str) -> str:
         return "-"
     if figure == "predicted_harm_percent":
         return f"{value:.2f}"
+    if figure == "cpu_s":
+        return f"{value:.0f}"
     if figure.endswith(_SHARES):
         return f"{value:.1f}"
-    text = f"{value:+.2f}"
+    text = signed(value)
     if figure in _BOUNDED and line.policy != "static":
         half = line.half_width(figure)
         text += " ± ?" if math.isnan(half) else f" ± {half:.2f}"
     return text
+
+
+def signed(value: float) -> str:
+    """Two digits and a sign; what rounds to nothing has none."""
+    return "0.00" if abs(value) < 0.005 else f"{value:+.2f}"
 
 
 def _noticed(line: Line) -> str:

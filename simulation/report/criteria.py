@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from simulation.report.columns import signed
 from simulation.report.grid import Block, Line
 
 #: Where acting helps, the oracle gains at least so much (percent of static).
@@ -95,7 +96,7 @@ def _harm(where: str, line: Line) -> Criterion:
         name="harm",
         where=where,
         demand=f"mean ≥ {_HARM_MEAN:g} % of static, one-sided 95 % bound ≥ {_HARM_BOUND:g} %",
-        found=f"mean {line.gain:+.2f} %, bound {f'{bound:+.2f} %' if known else 'needs two seeds'}",
+        found=f"mean {signed(line.gain)} %, bound {f'{signed(bound)} %' if known else 'needs two seeds'}",
         met=_both(line.gain >= _HARM_MEAN, bound >= _HARM_BOUND if known else None),
     )
 
@@ -111,7 +112,7 @@ def _friction_churn(where: str, line: Line) -> Criterion:
         name="friction-induced churn",
         where=where,
         demand=f"at most {HARM_PERCENT:g} % of the tenants ever tightened",
-        found=f"{value:+.2f} %",
+        found=f"{signed(value)} %",
         met=value <= HARM_PERCENT,
     )
 
@@ -172,7 +173,7 @@ def _half_of_oracle(block: Block, line: Line) -> Criterion:
         name="gain",
         where=_name(block),
         demand=f"half of what the oracle gains, at {_LARGE:,} tenants",
-        found=f"{line.gain:+.2f} % of the oracle's {best:+.2f} % ({share:.0%})"
+        found=f"{signed(line.gain)} % of the oracle's {signed(best)} % ({share:.0%})"
         + ("" if judged_here else "; too few tenants to be judged"),
         met=share >= 0.5 if judged_here else None,
     )

@@ -141,5 +141,8 @@ def _trained(by: Mapping[str, list[Mapping[str, Any]]]) -> str:
         return ""
     champions = sum(bool(learnt["promoted"]) for learnt in known)
     text = f"{champions} of {len(known)} trainings ended with a champion"
+    seconds = [learnt["cpu_s"] for learnt in known if "cpu_s" in learnt]
+    if seconds:
+        text += f" ({sum(seconds) / len(seconds):.0f} CPU s until then)"
     poor = sum(learnt["effects"].startswith(INSUFFICIENT) for learnt in known)
     return f"{text}, {poor} with insufficient evidence of effects" if poor else text

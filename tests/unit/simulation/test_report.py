@@ -10,9 +10,10 @@ import pytest
 from simulation.cell import WorldSpec, cell_path, read_cell, write_cell
 from simulation.report.columns import shown
 from simulation.report.criteria import criteria
+from simulation.report.frontier import frontier
 from simulation.report.grid import Block, blocks, bound95
 from simulation.report.page import page
-from simulation.report.plots import frontier, gains
+from simulation.report.plots import gains
 
 SPEC = WorldSpec(family="smooth", tenants=600, seed=1)
 
@@ -88,10 +89,22 @@ def test_a_bound_narrows_with_seeds() -> None:
 
 
 def test_plots_are_well_formed_and_name_every_policy(found: list[Block]) -> None:
-    for svg in (gains(found[0]), frontier(found)):
+    for svg, named in ((gains(found[0]), "static"), (frontier(found[0]), "habit, 600")):
         text = "".join(ElementTree.fromstring(svg).itertext())
-        for policy in ("value", "static", "a<b"):
-            assert policy in text
+        for words in ("value", "a<b", named):
+            assert words in text
+
+
+def test_a_frontier_joins_one_policy_under_several_budgets_from_the_tightest_on() -> None:
+    cells = [
+        _cell("smooth", policy, gain, friction_churn_percent=gain)
+        for policy, gain in (("value@none", 3.0), ("value", 2.0), ("value@0.3", 1.0), ("x", 0.5))
+    ]
+    (block,) = blocks(cells, "value")
+    root = ElementTree.fromstring(frontier(block))
+    joined = [e for e in root.iter("line") if e.get("stroke") == "#0b5fa5"]
+    assert len(joined) == 2
+    assert float(joined[0].get("x1", 0)) < float(joined[0].get("x2", 0))
 
 
 def test_the_page_says_settings_figures_and_what_they_mean(found: list[Block]) -> None:

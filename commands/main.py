@@ -33,7 +33,7 @@ COMMANDS: dict[str, str] = {
     "retrain": "retrain",
     "rollback": "rollback",
     "serve": "serve",
-    "shadow": "shadow",
+    "sidecar": "sidecar",
     "shadow": "shadow",
     "simulate": "simulate",
     "status": "status",

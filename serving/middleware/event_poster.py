@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import http.client
-import ssl
-from urllib.parse import urlsplit
 
 import structlog
 
-from flyball.errors import InvalidInput
+from serving.node.service_address import ServiceAddress
 
 _BATCH = "application/cloudevents-batch+json"
 TIMEOUT_SECONDS = 10.0
@@ -26,16 +24,7 @@ class EventPoster:
     """
 
     def __init__(self, url: str, *, token: str | None = None) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InvalidInput(
-                f"{url[:64]!r} is not the address of a service.",
-                "Write it like http://flyball:8080.",
-                field="url",
-            )
-        self._secure = parts.scheme == "https"
-        self._host, self._port = parts.hostname, parts.port
-        self._path = parts.path.rstrip("/") + "/v1/events"
+        self._address = ServiceAddress.parse(url)
         self._headers = {"content-type": _BATCH}
         if token:
             self._headers["authorization"] = f"Bearer {token}"
@@ -43,18 +32,11 @@ class EventPoster:
 
     def __call__(self, body: bytes) -> bool:
         """Post one batch; True once it need not be posted again. Never raises."""
-        connection: http.client.HTTPConnection
-        if self._secure:
-            connection = http.client.HTTPSConnection(
-                self._host,
-                self._port,
-                timeout=TIMEOUT_SECONDS,
-                context=ssl.create_default_context(),
-            )
-        else:
-            connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
+        connection = self._address.connect(TIMEOUT_SECONDS)
         try:
-            connection.request("POST", self._path, body=body, headers=self._headers)
+            connection.request(
+                "POST", self._address.path + "/v1/events", body=body, headers=self._headers
+            )
             answer = connection.getresponse()
             said = answer.read(4096)
         except (OSError, http.client.HTTPException) as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+from itertools import count
 from pathlib import Path
 from typing import Protocol
 
@@ -30,25 +32,59 @@ class CounterStore(Protocol):
     async def charge(self, terms: Terms, meter: str, units: int, now_us: int) -> None:
         """Count units that are known only after the answer."""
 
+    def open(self) -> None:
+        """The process begins to count."""
+
     def upkeep(self, now_us: int) -> None:
         """Forget what is idle, keep what must outlive the process."""
+
+    def close(self) -> None:
+        """The process has stopped counting."""
 
 
 class LocalCounters:
     """A :class:`CounterStore` in memory: exact for one process, which is what it counts.
 
-    ``keep`` is the file for allowances (None: they start anew with the process). Buckets are not
-    kept: after a restart a tenant has its burst again, once.
+    ``keep`` is the directory for allowances (None: they start anew with the process). Each of the
+    processes that share it takes a file of its own there, also the one of a process that has ended.
+    Buckets are not kept: after a restart a tenant has its burst again, once.
     """
 
     degraded = False
 
     def __init__(self, counters: Counters | None = None, *, keep: Path | None = None) -> None:
         self.counters = counters or Counters()
-        self._keep = keep
+        self._folder = keep
+        self._keep: Path | None = None
+        self._held = -1
         self._log = structlog.get_logger("serving.middleware")
-        if keep is not None:
-            self.counters.resume_allowances(self._read(keep))
+
+    def open(self) -> None:
+        """Go on from what was kept. Never raises: without it allowances start anew."""
+        if self._folder is None or self._keep is not None:
+            return
+        try:
+            self._keep = self._claim(self._folder)
+        except OSError as error:
+            self._log.warning("allowances_not_kept", error=str(error))
+            return
+        self.counters.resume_allowances(self._read(self._keep))
+
+    def _claim(self, folder: Path) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in count():
+            path = folder / f"allowances-{number}.json"
+            handle = os.open(
+                path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(handle)
+                continue
+            self._held = handle  # until the process ends, or close
+            return path
+        raise AssertionError("count never ends")
 
     async def admit(self, terms: Terms, ask: Ask, now_us: int) -> Verdict:
         """See :class:`CounterStore`."""
@@ -62,6 +98,12 @@ class LocalCounters:
         """See :class:`CounterStore`."""
         self.counters.charge(terms, meter, units, now_us)
 
+    def close(self) -> None:
+        """Let another process go on from what was kept."""
+        if self._held >= 0:
+            os.close(self._held)
+            self._held, self._keep = -1, None
+
     def upkeep(self, now_us: int) -> None:
         """See :class:`CounterStore`. Never raises."""
         self.counters.forget_idle(now_us)
@@ -70,7 +112,6 @@ class LocalCounters:
         kept = [[*key, *state] for key, state in self.counters.kept_allowances().items()]
         partial = self._keep.with_name(f".{self._keep.name}.{os.getpid()}.part")
         try:
-            self._keep.parent.mkdir(parents=True, exist_ok=True)
             partial.write_text(json.dumps(kept))
             partial.replace(self._keep)
         except OSError as error:

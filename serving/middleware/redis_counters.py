@@ -186,6 +186,12 @@ class RedisCounters:
         if charges:
             await self._run(_COUNT_ANYWAY, charges, terms, now_us)
 
+    def open(self) -> None:
+        """Nothing to do: connections are made when they are needed."""
+
+    def close(self) -> None:
+        """Nothing to do: the client belongs to whoever made it."""
+
     def upkeep(self, now_us: int) -> None:
         """Forget idle local counters; Redis forgets its own."""
         self._shares.forget_idle(now_us)

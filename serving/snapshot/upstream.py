@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from flyball.errors import InvalidInput, Refused, StorageError
@@ -69,8 +71,11 @@ class Upstream:
     def close(self) -> None:
         """End a read that another thread is waiting in."""
         connection = self._connection
-        if connection is not None and connection.sock is not None:
-            connection.close()
+        sock = None if connection is None else connection.sock
+        if sock is not None:
+            # Closing alone would leave the other thread in its read until something comes.
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     def _read(self, path: str, since: Version | None) -> Iterator[bytes]:
         connection = self._connection = self._connect()

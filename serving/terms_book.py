@@ -39,16 +39,6 @@ class TermsBook:
         if held is not None and held[0] == raw:
             return held[1], held[2]
         document = msgspec.json.decode(raw)
-        if "limits" not in document and document["baseLimit"] is not None:
-            document["limits"] = [
-                {
-                    "meter": "api.requests",
-                    "kind": "rate",
-                    "baseLimit": document["baseLimit"],
-                    "effectiveLimit": document["effectiveLimit"],
-                    "windowSeconds": document["windowSeconds"],
-                }
-            ]
         # The change was published at the latest with the version that showed it.
         terms = terms_from(document, since_us=self._created_us())
         decided = msgspec.convert(document, Decided)

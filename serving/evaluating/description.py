@@ -22,6 +22,21 @@ _ANSWER = {
     "effectiveLimit": 8500,
     "enforceFriction": True,
     "windowSeconds": 60,
+    "limits": [
+        {
+            "meter": "api.requests",
+            "kind": "rate",
+            "baseLimit": 10000,
+            "effectiveLimit": 8500,
+            "windowSeconds": 60,
+        }
+    ],
+    "endpoint": {
+        "pattern": "/v1/search*",
+        "weight": 5,
+        "baseLimit": None,
+        "effectiveLimit": None,
+    },
     "reasons": ["upgrade_effect_outweighs_churn"],
     "source": "fresh",
     "current": {

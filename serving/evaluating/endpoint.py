@@ -6,6 +6,7 @@ in the OpenAPI document all the same (:mod:`serving.evaluating.description`).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -14,6 +15,8 @@ from starlette.types import Receive, Scope, Send
 
 from flyball.arm import effective_limit
 from flyball.decision import Source
+from flyball.effective import EffectiveLimit
+from flyball.endpoint import endpoint_for
 from flyball.errors import FlyballError, InvalidInput
 from flyball.identity import check_identifier
 from flyball.instant import format_instant
@@ -21,6 +24,7 @@ from serving.evaluating.live_context import LiveContext, read_context
 from serving.evaluating.verdict import Busy, Evaluated
 from serving.rest.problem import problem
 from serving.snapshot.answer import Answer
+from serving.snapshot.limit_word import limit_json
 from serving.worker import Worker
 
 PREFIX = "/v1/decisions/"
@@ -118,10 +122,12 @@ class EvaluateEndpoint:
         evaluated = Evaluated(evaluation=None)
         if answer.source is not Source.UNKNOWN_TENANT:
             evaluated = await worker.evaluator.submit(answer, context)
-        return _encode(document(answer, evaluated, now_us))
+        return _encode(document(answer, evaluated, now_us, endpoint=context.endpoint))
 
 
-def document(answer: Answer, evaluated: Evaluated, now_us: int) -> dict[str, Any]:
+def document(
+    answer: Answer, evaluated: Evaluated, now_us: int, *, endpoint: str | None = None
+) -> dict[str, Any]:
     """The answer as JSON.
 
     At the top what to enforce now, as in the decision; ``current`` is the decision in force and
@@ -130,6 +136,7 @@ def document(answer: Answer, evaluated: Evaluated, now_us: int) -> dict[str, Any
     found = evaluated.evaluation
     served = answer.arm if found is None else found.served_arm
     moved = () if found is None else found.moved
+    limits = _limits(answer, moved=bool(moved))
     body: dict[str, Any] = {
         "tenantId": answer.tenant_id,
         "advisory": True,
@@ -140,6 +147,8 @@ def document(answer: Answer, evaluated: Evaluated, now_us: int) -> dict[str, Any
         "effectiveLimit": _limit(answer, served),
         "enforceFriction": _is_friction(answer, served),
         "windowSeconds": answer.window_seconds,
+        "limits": None if limits is None else [*map(limit_json, limits)],
+        "endpoint": _endpoint(limits, endpoint),
         "reasons": [*moved, *answer.reasons],
         "source": answer.source.value,
         "current": {
@@ -165,6 +174,43 @@ def document(answer: Answer, evaluated: Evaluated, now_us: int) -> dict[str, Any
             "churnProbability": None if chances is None else round(chances.churn, 5),
         }
     return body
+
+
+def _limits(answer: Answer, *, moved: bool) -> tuple[EffectiveLimit, ...] | None:
+    """Every limit as it is to be enforced now; after a move towards 1 none below its base."""
+    if answer.limits is None or not moved:
+        return answer.limits
+    return tuple(
+        replace(
+            limit,
+            effective_limit=max(limit.effective_limit, limit.base_limit),
+            endpoints=tuple(
+                own
+                if own.base_limit is None or own.effective_limit is None
+                else replace(own, effective_limit=max(own.effective_limit, own.base_limit))
+                for own in limit.endpoints
+            ),
+        )
+        for limit in answer.limits
+    )
+
+
+def _endpoint(
+    limits: tuple[EffectiveLimit, ...] | None, asked: str | None
+) -> dict[str, Any] | None:
+    """What the plan says of the endpoint that was named (a path, or a method and a path)."""
+    if not limits or not asked:
+        return None
+    method, _, path = asked.rpartition(" ")
+    found = endpoint_for(limits[0].endpoints, method or "GET", path)
+    if found is None:
+        return None
+    return {
+        "pattern": found.pattern,
+        "weight": found.weight,
+        "baseLimit": found.base_limit,
+        "effectiveLimit": found.effective_limit,
+    }
 
 
 def _limit(answer: Answer, arm: int) -> int | None:

@@ -110,6 +110,7 @@ def test_the_answer_is_advice_beside_the_decision_in_force(client: httpx2.Client
     assert body["proposed"]["dynamicMultiplier"] == 0.85
     assert body["proposed"]["reasons"] == ["constant_policy"]
     assert body["modelVersion"] == decision["modelVersion"]
+    assert body["limits"] == decision["limits"]
 
 
 def test_scores_are_those_of_the_control_loop(
@@ -135,6 +136,7 @@ def test_a_live_spike_ends_friction_at_once_and_never_adds_any(
     assert body["effectiveLimit"] == body["baseLimit"]
     assert body["enforceFriction"] is False
     assert body["reasons"][0] == "spike"
+    assert body["limits"][0]["effectiveLimit"] == body["limits"][0]["baseLimit"]
     assert body["proposed"]["dynamicMultiplier"] >= 1.0
     assert body["current"]["dynamicMultiplier"] == 0.85
     # Ordinary demand changes nothing, and the decision itself stays as it was.

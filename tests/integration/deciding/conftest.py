@@ -159,8 +159,10 @@ def make_bundle(
     created_us: int,
     *,
     upgrade_effect: float = 0.02,
+    churn_effect: float = 0.0,
     intercept: float = -3.0,
     gates: Sequence[Mapping[str, str]] = (),
+    data_window: Mapping[str, object] | None = None,
 ) -> Path:
     """A signed bundle whose pooled effects favour 0.85 for everybody."""
     features = feature_names()
@@ -174,6 +176,7 @@ def make_bundle(
     arms = (70, 85, 100, 115, 130)
     mean = np.zeros((2, 5, 3))
     mean[:, 1, 0] = upgrade_effect
+    mean[:, 1, 2] = churn_effect
     trust = np.ones((2, 5), dtype=np.int64)
     draft = draft_bundle(
         Training(
@@ -196,6 +199,7 @@ def make_bundle(
             effect_trust=trust,
             sample=np.zeros((8, len(features))),
             card="# Card\n",
+            data_window=data_window or {},
         )
     )
     directory = parent / version

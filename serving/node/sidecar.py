@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import structlog
+from prometheus_client import generate_latest
 
 from flyball.decision import Source
 from flyball.errors import InvalidInput, StorageError
@@ -12,8 +13,10 @@ from flyball.instant import SECOND_US
 from serving.node.decision_files import DecisionFiles
 from serving.node.haproxy_maps import HaproxyMaps
 from serving.node.lines import WireDecision, is_writable
+from serving.node.metrics import NodeMetrics
 from serving.node.node import Node
 from serving.node.standing import Standing, State
+from serving.node.whole_file import replace_file
 from serving.snapshot.version import Version
 
 #: How often it looks for something new.
@@ -47,6 +50,8 @@ class Sidecar:
         self._names_seen: tuple[int, int] | None = None
         self._names: list[str] = []
         self._maps = maps
+        self._metrics = NodeMetrics()
+        self._metrics_file = into / "flyball.prom"
         self._files = DecisionFiles(into, node.reader, lambda: self._names)
         self._written: Version | None = None
         self._lines_from: Source | None = None
@@ -116,6 +121,8 @@ class Sidecar:
         due = not 0 <= now_us - self._state_written_us < STATE_EVERY_US
         if key != self._state or due:
             self._files.write_state(standing, now_us)
+            self._metrics.show(standing, now_us)
+            replace_file(self._metrics_file, (generate_latest(self._metrics.registry).decode(),))
             self._state, self._state_written_us = key, now_us
 
     def _write_maps(self, standing: Standing, now_us: int) -> None:

@@ -137,6 +137,7 @@ def test_the_kill_file_opens_and_the_lines_stay(server: Server, tmp_path: Path) 
         (tmp_path / "kill").touch()
         wait_for(lambda: files.state["state"] == "open")
         assert files.state["why"] == "kill_file"
+        assert 'flyball_node_state{state="open"} 1.0' in (tmp_path / "flyball.prom").read_text()
         assert files.limit("ent_1") == 100
         (tmp_path / "kill").unlink()
         wait_for(lambda: files.state["state"] == "fresh")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from flyball.policy import Policy
     from ledger.people import ExperimentRun
     from ledger.sqlite_ledger import SqliteLedger
+    from serving.publisher_lease import PublisherLease
+    from serving.settings import Settings
     from serving.snapshot.entry import Entry
 
 
@@ -78,7 +82,9 @@ def command(
     as_of_us = (
         clock_for(settings.decisions.clock, home).now_us() if as_of is None else as_of_moment(as_of)
     )
-    with open_ledger(home) as ledger:
+    with open_ledger(home) as ledger, _lease(home, ledger, settings) as lease:
+        if publish:
+            lease.epoch()
         wanted = _known(tenants, set(ledger.tenants_created()))
         seed_guardrails(ledger, settings, wall_us())
         if chosen_mode is Mode.LIVE:
@@ -101,7 +107,7 @@ def command(
         later = [run for run in ledger.experiments() if run.started_us > as_of_us]
         entries = list(entries_of(decisions, done.facts, done.stored))
         if publish:
-            _publish(home, ledger, entries, as_of_us)
+            _publish(home, ledger, lease, entries, as_of_us)
     rows = [item for item in decisions if wanted is None or item.tenant_id in wanted]
     write_decisions(rows, out, {entry.tenant_id: entry.effective_limits for entry in entries})
     if done.round.experiment is None and done.round.mode is Mode.LIVE:
@@ -144,14 +150,30 @@ def _known(text: str | None, known: set[str]) -> set[str] | None:
     return names
 
 
-def _publish(home: Home, ledger: SqliteLedger, entries: list[Entry], as_of_us: int) -> None:
+@contextmanager
+def _lease(home: Home, ledger: SqliteLedger, settings: Settings) -> Iterator[PublisherLease]:
+    from ledger.sqlite_leases import SqliteLeases
+    from serving.publisher_lease import PublisherLease
+
+    lease = PublisherLease(
+        SqliteLeases(ledger.file), home.snapshot, seconds=settings.decisions.lease_seconds
+    )
+    try:
+        yield lease
+    finally:
+        lease.close()
+
+
+def _publish(
+    home: Home, ledger: SqliteLedger, lease: PublisherLease, entries: list[Entry], as_of_us: int
+) -> None:
     from models.signature import create_keypair, load_private_key
     from serving.clock import wall_us
     from serving.snapshot.writer import SnapshotWriter
 
     if not home.signing_key.exists():
         create_keypair(home.signing_key, home.verify_key)
-    writer = SnapshotWriter(home.snapshot, load_private_key(home.signing_key))
+    writer = SnapshotWriter(home.snapshot, load_private_key(home.signing_key), lease)
     writer.publish_all(entries, aliases=ledger.aliases(), created_us=wall_us(), as_of_us=as_of_us)
 
 

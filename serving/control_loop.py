@@ -23,6 +23,7 @@ from flyball.instant import DAY_US, MINUTE_US, SECOND_US, hour_of, period_start
 from flyball.policies.registry import policy_named
 from ledger.changes import Cursor
 from ledger.explanations import Evidence, Explanations
+from ledger.sqlite_leases import SqliteLeases
 from ledger.sqlite_ledger import SqliteLedger
 from models.bundle import Bundle
 from models.current import POINTER_FILE
@@ -37,6 +38,7 @@ from serving.explanation_queue import ExplanationQueue
 from serving.housekeeping import Housekeeper
 from serving.live_usage import LiveUsage, as_of_hour_at
 from serving.publication import entries_of
+from serving.publisher_lease import PublisherLease
 from serving.refresh_order import RefreshOrder
 from serving.rules import Rules, read_rules, seed_guardrails
 from serving.settings import Settings
@@ -71,9 +73,17 @@ class ControlLoop:
         self._log = structlog.get_logger("serving.control_loop")
         if not home.signing_key.exists():
             create_keypair(home.signing_key, home.verify_key)
-        self._writer = SnapshotWriter(home.snapshot, load_private_key(home.signing_key))
-        self._features = FeaturePublication(home.snapshot / FILE_NAME)
         self._ledger = SqliteLedger(home.ledger)
+        self._lease = PublisherLease(
+            SqliteLeases(self._ledger.file),
+            home.snapshot,
+            seconds=settings.decisions.lease_seconds,
+        )
+        self._publishing = True
+        self._writer = SnapshotWriter(
+            home.snapshot, load_private_key(home.signing_key), self._lease
+        )
+        self._features = FeaturePublication(home.snapshot / FILE_NAME)
         self._usage = LiveUsage(home, self._ledger)
         self._cursor: Cursor | None = None
         self._bundle: Bundle | None = None
@@ -107,6 +117,7 @@ class ControlLoop:
     def close(self) -> None:
         """Let go of the stores; a sealing under way is finished first."""
         self._housekeeper.close()
+        self._lease.close()
         self._usage.close()
         self._ledger.close()
         self._explanations.close()
@@ -140,11 +151,15 @@ class ControlLoop:
     def tick(self) -> int:
         """Look once; the number of tenants decided or refreshed.
 
+        While another process holds the publisher's lease, this one stands by and does nothing.
+
         Raises
         ------
         StorageError
             A store cannot be read or written; nothing was published.
         """
+        if not self._may_publish():
+            return 0
         now_us = self._clock.now_us()
         everyone = self._everyone(now_us)
         if everyone or self._usage.day != now_us // DAY_US:
@@ -165,6 +180,15 @@ class ControlLoop:
         self._compare(quiet=not tenants)
         self._housekeeper.look(wall_us())
         return len(tenants)
+
+    def _may_publish(self) -> bool:
+        held = self._lease.hold()
+        if held is not self._publishing:
+            self._publishing = held
+            # The other has decided meanwhile: what is in memory here is out of date.
+            self._period_us = -1
+            self._log.info("publishing" if held else "standing_by")
+        return held
 
     def _everyone(self, now_us: int) -> str:
         """Why every tenant must be decided anew; empty where there is no reason."""
@@ -222,6 +246,7 @@ class ControlLoop:
         starts = self._period_us != started_us and hour_of(now_us) == hour_of(started_us)
         self._rules = read_rules(self._ledger, self._settings, as_of_us=now_us, bundle=self._bundle)
         done = self._pass(now_us, None, budgets=None, starts_period=starts, began=began)
+        self._lease.epoch()  # a pass may take long: log nothing for a lease that was lost
         decisions = log_pass(self._ledger, done, finished_us=wall_us())
         self._aliases = self._ledger.aliases()
         version = self._writer.publish_all(

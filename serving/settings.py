@@ -63,6 +63,8 @@ class DecisionSettings:
         How often every tenant is looked at again, because time alone changes features (5..1440).
     heartbeat_seconds:
         How often the snapshot says that it is still fresh when nothing changes (1..300 s).
+    lease_seconds:
+        How long the publisher's lease lasts without being renewed (1..300 s).
     threads:
         Threads that score large batches (1..64).
     """
@@ -73,6 +75,7 @@ class DecisionSettings:
     tick_ms: int = 250
     full_pass_minutes: int = 60
     heartbeat_seconds: int = 60
+    lease_seconds: int = 10
     threads: int = 2
 
     def __post_init__(self) -> None:
@@ -81,6 +84,7 @@ class DecisionSettings:
         _within("decisions.tick_ms", self.tick_ms, 10, 60_000)
         _within("decisions.full_pass_minutes", self.full_pass_minutes, 5, 1_440)
         _within("decisions.heartbeat_seconds", self.heartbeat_seconds, 1, 300)
+        _within("decisions.lease_seconds", self.lease_seconds, 1, 300)
         _within("decisions.threads", self.threads, 1, 64)
 
     @property

@@ -92,11 +92,12 @@ def _all(yes: bool) -> str:
 def _harm(where: str, line: Line) -> Criterion:
     bound = line.gain - line.bound
     known = not math.isnan(bound)
+    said = f"{signed(bound)} %"
     return Criterion(
         name="harm",
         where=where,
         demand=f"mean ≥ {_HARM_MEAN:g} % of static, one-sided 95 % bound ≥ {_HARM_BOUND:g} %",
-        found=f"mean {signed(line.gain)} %, bound {f'{signed(bound)} %' if known else 'needs two seeds'}",
+        found=f"mean {signed(line.gain)} %, bound " + (said if known else "needs two seeds"),
         met=_both(line.gain >= _HARM_MEAN, bound >= _HARM_BOUND if known else None),
     )
 

@@ -80,10 +80,13 @@ def _overview(blocks: Sequence[Block], judged: str) -> str:
         best = max(constants, key=lambda each: each.gain, default=None)
         rows.append(
             f"<tr><td>{escape(block.family)}</td><td>{block.tenants:,}</td>"
-            f"<td>{_gain(line)}</td><td>{_gain(best)}{_which(best)}</td><td>{_gain(oracle)}</td></tr>"
+            f"<td>{_gain(line)}</td><td>{_figure(line, 'tenant_equal_percent')}</td>"
+            f"<td>{_figure(line, 'worst_segment_percent')}</td>"
+            f"<td>{_gain(best)}{_which(best)}</td><td>{_gain(oracle)}</td></tr>"
         )
     return (
         f"<table><tr><th>family</th><th>tenants</th><th>{escape(judged)}, percent of static</th>"
+        "<th>every tenant alike</th><th>worst segment</th>"
         f"<th>best constant arm</th><th>oracle</th></tr>{''.join(rows)}</table>"
     )
 
@@ -113,6 +116,10 @@ def _gain(line: Line | None) -> str:
         return "-"
     text = escape(shown(line, "against_static_percent"))
     return f"<span class='bad'>{text}</span>" if line.gain <= -0.005 else text
+
+
+def _figure(line: Line | None, figure: str) -> str:
+    return "-" if line is None else escape(_cell(line, figure))
 
 
 def _which(line: Line | None) -> str:

@@ -154,10 +154,15 @@ def _gains(lines: Sequence[tuple[Block, Line]]) -> Iterator[Criterion]:
             yield Criterion(
                 name="above crude policies",
                 where=f"{size:,} tenants",
-                demand="above the best constant arm and risk_rule in at least half of the families",
-                found=f"in {beaten} of {len(helped)} families where acting helps",
-                met=2 * beaten >= len(helped),
+                demand="above the best constant arm and risk_rule in half of the families, "
+                f"at {_LARGE:,} tenants",
+                found=f"in {beaten} of {len(helped)} families where acting helps{_small(size)}",
+                met=2 * beaten >= len(helped) if size >= _LARGE else None,
             )
+
+
+def _small(tenants: int) -> str:
+    return "" if tenants >= _LARGE else "; too few tenants to be judged"
 
 
 def _helps(block: Block) -> bool:
@@ -168,15 +173,14 @@ def _helps(block: Block) -> bool:
 def _half_of_oracle(block: Block, line: Line) -> Criterion:
     oracle = block.line("oracle")
     best = oracle.gain if oracle is not None else math.nan
-    judged_here = block.tenants >= _LARGE
     share = line.gain / best
     return Criterion(
         name="gain",
         where=_name(block),
         demand=f"half of what the oracle gains, at {_LARGE:,} tenants",
         found=f"{signed(line.gain)} % of the oracle's {signed(best)} % ({share:.0%})"
-        + ("" if judged_here else "; too few tenants to be judged"),
-        met=share >= 0.5 if judged_here else None,
+        + _small(block.tenants),
+        met=share >= 0.5 if block.tenants >= _LARGE else None,
     )
 
 

@@ -169,6 +169,7 @@ def test_gains_are_judged_where_acting_helps_and_from_ten_thousand_tenants_on() 
 
     verdicts = _verdicts([*at(1_500, 1.6), *at(10_000, 0.9), *at(20_000, 1.6)], gaming=6.0)
     assert verdicts["gain smooth, 1,500"] == "not known"
+    assert verdicts["above crude policies 1,500 tenants"] == "not known"
     assert verdicts["gain smooth, 10,000"] == "missed"
     assert verdicts["gain smooth, 20,000"] == "met"
     assert verdicts["above crude policies 10,000 tenants"] == "missed"

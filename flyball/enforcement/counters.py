@@ -8,7 +8,7 @@ Not for use from several threads at once: an event loop owns it, or a lock does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from flyball.endpoint import endpoint_for
@@ -111,20 +111,24 @@ class Counters:
 
     def admit(self, terms: Terms, ask: Ask, now_us: int) -> Verdict:
         """Count a request towards everything that it touches, or refuse it and count nothing."""
-        verdict = self.look(terms, ask, now_us)
+        charges = list(charges_of(terms, ask))
+        verdict = self._verdict(charges, terms, ask, now_us)
         if verdict.passes:
-            for charge in charges_of(terms, ask):
+            for charge in charges:
                 self._count(charge)
         return verdict
 
     def look(self, terms: Terms, ask: Ask, now_us: int) -> Verdict:
         """What :meth:`admit` would say; nothing is counted."""
-        states, delay_us = [], 0
-        for charge in charges_of(terms, ask):
+        return self._verdict(charges_of(terms, ask), terms, ask, now_us)
+
+    def _verdict(self, charges: Iterable[Charge], terms: Terms, ask: Ask, now_us: int) -> Verdict:
+        states, delay_us, refused = [], 0, False
+        for charge in charges:
             state, delay = self._look(charge, ask, now_us, terms.since_us)
             states.append(state)
             delay_us = max(delay_us, delay)
-        refused = any(state.refused for state in states)
+            refused = refused or state.refused
         return Verdict(states=tuple(states), delay_us=0 if refused else delay_us)
 
     def count(self, terms: Terms, ask: Ask, now_us: int) -> None:

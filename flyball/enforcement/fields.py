@@ -8,6 +8,8 @@ older ``X-RateLimit-*`` speak of the tightest limit only; ``X-RateLimit-Reset`` 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from flyball.enforcement.counters import REQUEST_METER
 from flyball.enforcement.verdict import LimitState, Verdict
 from flyball.instant import SECOND_US
@@ -47,8 +49,12 @@ def limit_fields(verdict: Verdict, now_us: int) -> list[tuple[str, str]]:
         return []
     fields = []
     if told:
-        fields.append(("ratelimit-policy", ", ".join(_policy(state) for state in told)))
-        fields.append(("ratelimit", ", ".join(_standing(state) for state in told)))
+        policies = [
+            _policy(state.policy, state.meter, state.kind, state.limit, state.window_seconds)
+            for state in told
+        ]
+        fields.append(("ratelimit-policy", ", ".join(policies)))
+        fields.append(("ratelimit", ", ".join([_standing(state) for state in told])))
     fields.append(("x-ratelimit-limit", str(tightest.limit)))
     fields.append(("x-ratelimit-remaining", str(tightest.remaining)))
     resets = _reset_seconds(tightest)
@@ -60,19 +66,21 @@ def limit_fields(verdict: Verdict, now_us: int) -> list[tuple[str, str]]:
     return fields
 
 
+@lru_cache(maxsize=4_096)
 def _string(text: str) -> str:
     # Meters and patterns are printable ASCII; a quote or a backslash needs its own.
     safe = "".join(char if " " <= char <= "~" else "?" for char in text)
     return '"' + safe.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _policy(state: LimitState) -> str:
-    item = f"{_string(state.policy)};q={min(state.limit, _LARGEST)}"
-    if state.kind is LimitKind.CONCURRENCY:
+@lru_cache(maxsize=4_096)
+def _policy(policy: str, meter: str, kind: LimitKind, limit: int, window: int | None) -> str:
+    item = f"{_string(policy)};q={min(limit, _LARGEST)}"
+    if kind is LimitKind.CONCURRENCY:
         return f'{item};qu="concurrent-requests"'
-    if state.meter != REQUEST_METER:
-        item += f";qu={_string(state.meter)}"
-    return item if state.window_seconds is None else f"{item};w={state.window_seconds}"
+    if meter != REQUEST_METER:
+        item += f";qu={_string(meter)}"
+    return item if window is None else f"{item};w={window}"
 
 
 def _reset_seconds(state: LimitState) -> int | None:

@@ -20,6 +20,10 @@ class CounterStore(Protocol):
     """Where requests are counted: in memory, or shared by several nodes."""
 
     @property
+    def immediate(self) -> bool:
+        """Whether nothing here ever waits: then no deadline is needed."""
+
+    @property
     def degraded(self) -> bool:
         """Whether counts are, for now, kept elsewhere than they should be."""
 
@@ -50,6 +54,7 @@ class LocalCounters:
     Buckets are not kept: after a restart a tenant has its burst again, once.
     """
 
+    immediate = True
     degraded = False
 
     def __init__(self, counters: Counters | None = None, *, keep: Path | None = None) -> None:

@@ -113,6 +113,8 @@ class RedisCounters:
         How long Redis may take.
     """
 
+    immediate = False
+
     def __init__(
         self,
         client: Any,

@@ -23,6 +23,8 @@ class NodeMetrics:
             ["outcome"],
             registry=self.registry,
         )
+        # Looking a label up costs more than counting.
+        self._outcomes: dict[str, Counter] = {}
         self.state = Gauge(
             "flyball_node_state",
             "1 for the state that this node enforces from.",
@@ -44,6 +46,13 @@ class NodeMetrics:
             "Batches of usage given up because the service was out of reach for too long.",
             registry=self.registry,
         )
+
+    def count(self, outcome: str) -> None:
+        """Count one request."""
+        found = self._outcomes.get(outcome)
+        if found is None:
+            found = self._outcomes[outcome] = self.requests.labels(outcome)
+        found.inc()
 
     def show(self, standing: Standing, now_us: int, *, dropped_batches: int = 0) -> None:
         """Take over what is so now."""

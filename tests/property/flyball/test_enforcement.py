@@ -28,8 +28,10 @@ STEPS = st.lists(
 )
 
 
-def _run(steps: Iterable[Step], first: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """What passed, as (time, units), and the limits in force, as (since, limit)."""
+def _run(
+    steps: Iterable[Step], first: int
+) -> tuple[list[tuple[int, int, int]], list[tuple[int, int]]]:
+    """What passed, as (time, units, limit then), and the limits in force, as (since, limit)."""
     now, limit = 0, first
     bucket = Bucket(limit=limit, window_us=WINDOW_US, at_us=0)
     passed, limits = [], [(0, first)]
@@ -41,7 +43,7 @@ def _run(steps: Iterable[Step], first: int) -> tuple[list[tuple[int, int]], list
             limits.append((now, limit))
         if bucket.wait_us(units, size=limit, now_us=now) == 0:
             bucket.take(units)
-            passed.append((now, units))
+            passed.append((now, units, limit))
     return passed, limits
 
 
@@ -61,9 +63,8 @@ def test_what_passes_never_exceeds_the_limits_in_force_plus_one_bucket(
     passed, limits = _run(steps, first)
     for begin in range(len(passed)):
         for end in range(begin, len(passed)):
-            at, units = passed[end]
-            in_force = [limit for since, limit in limits if since <= at][-1]
-            total = sum(u for _, u in passed[begin : end + 1])
+            at, units, in_force = passed[end]
+            total = sum(u for _, u, _ in passed[begin : end + 1])
             allowed = max(in_force, units) * WINDOW_US + _integral(limits, passed[begin][0], at)
             assert total * WINDOW_US <= allowed
 

@@ -101,6 +101,7 @@ def test_an_unknown_tenant_passes() -> None:
 class Slow:
     """Counters somewhere far away."""
 
+    immediate = False
     degraded = False
 
     def __init__(self, error: Exception | None = None) -> None:

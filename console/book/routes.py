@@ -14,6 +14,7 @@ from console.book import attention
 from console.book.columns import BY_KEY, COLUMNS
 from console.book.export import csv_lines
 from console.book.state import RENEWALS, SIZES, BookState, state_of
+from console.design.band import Level
 from console.design.flash import moved_on
 from console.design.pages import page
 from console.desk import Desk, desk_of
@@ -58,7 +59,7 @@ def routes() -> APIRouter:
             pages=pages, columns=[BY_KEY[key] for key in state.columns], all_columns=COLUMNS,
             choices=choices(desk.standings, visitor.accessible), sizes=SIZES, renewals=RENEWALS,
             views=_views(desk, visitor, state), currency=desk.standings.currency,
-            attention=attention, followed_us=desk.standings.followed_us,
+            attention=attention, followed_us=desk.standings.followed_us, levels=_levels,
         )  # fmt: skip
         if request.headers.get("hx-request") == "true":
             answer.headers["HX-Push-Url"] = state.link
@@ -99,6 +100,11 @@ def routes() -> APIRouter:
         return moved_on(request, "/console/", told, good=gone)
 
     return router
+
+
+def _levels(words: dict[Level, str]) -> list[tuple[str, str]]:
+    """A band's levels as options of a choice."""
+    return [(level.value, word) for level, word in words.items()]
 
 
 def _state(request: Request) -> BookState:

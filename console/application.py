@@ -18,6 +18,7 @@ from console.access import pages as door
 from console.access.form import ForgedForm
 from console.access.headers import SecureHeaders
 from console.access.visitor import COOKIE, NotAllowed, NotSignedIn, Visitor, visitor_of
+from console.account import routes as account
 from console.book import routes as book
 from console.design.pages import STATIC, page
 from console.desk import Desk, desk_of
@@ -34,7 +35,7 @@ def create_console(desk: Desk) -> FastAPI:
         lifespan=_with_few_threads,
     )  # fmt: skip
     application.state.desk = desk
-    for router in (door.routes(), book.routes(), guide.routes()):
+    for router in (door.routes(), book.routes(), account.routes(), guide.routes()):
         application.include_router(router)
     application.mount("/console/static", _Static(directory=STATIC))
     application.add_api_route("/", _to_console, include_in_schema=False)

@@ -12,6 +12,7 @@ from console.settings import ConsoleSettings
 from console.standings.file import Standings
 from flyball.home import Home
 from ledger.sqlite_ledger import SqliteLedger
+from telemetry.account_usage import AccountUsage
 
 
 def wall_clock_us() -> int:
@@ -31,6 +32,7 @@ class Desk:
     home: Home
     ledger: SqliteLedger
     standings: Standings
+    usage: AccountUsage
     settings: ConsoleSettings = field(default_factory=ConsoleSettings)
     now_us: Callable[[], int] = wall_clock_us
     wall_us: Callable[[], int] = wall_clock_us

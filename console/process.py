@@ -15,6 +15,7 @@ from console.standings.file import Standings
 from console.standings.follower import Follower
 from flyball.home import Home
 from ledger.sqlite_ledger import SqliteLedger
+from telemetry.account_usage import AccountUsage
 
 _GRACE_SECONDS = 5
 
@@ -30,7 +31,10 @@ def open_desk(
     follower = Follower(standings)
     follower.start()
     try:
-        yield Desk(home=home, ledger=ledger, standings=standings, settings=settings, now_us=now_us)
+        yield Desk(
+            home=home, ledger=ledger, standings=standings, usage=AccountUsage(home),
+            settings=settings, now_us=now_us,
+        )  # fmt: skip
     finally:
         follower.close()
         standings.close()

@@ -23,6 +23,7 @@ from ledger.sqlite_service import SqliteService
 from ledger.sqlite_sessions import SqliteSessions
 from ledger.sqlite_settings import SqliteSettings
 from ledger.sqlite_shadow import SqliteShadow
+from ledger.sqlite_timeline import SqliteTimeline
 from ledger.sqlite_tokens import SqliteTokens
 from ledger.sqlite_users import SqliteUsers
 from ledger.sqlite_views import SqliteViews
@@ -37,6 +38,7 @@ class SqliteLedger(
     SqliteOverrides,
     SqliteExperiments,
     SqliteSettings,
+    SqliteTimeline,
     SqliteTokens,
     SqliteUsers,
     SqliteSessions,

@@ -18,6 +18,7 @@ from flyball.plan import Plan
 from flyball.tenant import Account
 from ledger.changes import Changes, Cursor
 from ledger.decision_change import DecisionChange, DecisionRun
+from ledger.happening import Happening
 from ledger.kill import KillLog
 from ledger.notice import Notice, NoticeKind
 from ledger.notice import Severity as NoticeSeverity
@@ -254,6 +255,12 @@ class AuditStore(Protocol):
     ) -> None: ...
 
 
+class TimelineStore(Protocol):
+    """What happened to one tenant."""
+
+    def happenings(self, tenant_id: str, *, now_us: int, most: int = 100) -> list[Happening]: ...
+
+
 class NoticeStore(Protocol):
     """What people must be told."""
 
@@ -316,6 +323,7 @@ class Ledger(
     ViewStore,
     KillLog,
     AuditStore,
+    TimelineStore,
     NoticeStore,
     OutboxStore,
     ShadowStore,

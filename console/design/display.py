@@ -96,7 +96,7 @@ def money(minor: float | None, currency: str) -> str:
     sign = _SIGNS.get(currency)
     text = f"{abs(amount):,.0f}"
     shown = f"{sign}{text}" if sign else f"{text} {currency}"
-    return shown if amount >= 0 else _MINUS + shown
+    return _MINUS + shown if round(amount) < 0 else shown
 
 
 def compact(value: float | None) -> str:

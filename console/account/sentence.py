@@ -1,0 +1,36 @@
+"""The decision in one sentence that a customer could be told."""
+
+from __future__ import annotations
+
+from console.design.display import whole
+from console.standings.row import Standing
+from flyball.arm import NEUTRAL
+from flyball.reason import for_tenant
+
+#: Windows as people say them.
+WINDOWS = {"minute": "a minute", "hour": "an hour", "day": "a day", "month": "a month"}
+
+
+def sentence(row: Standing) -> str:
+    """What applies now and why, without a chance, a score or an experiment in it."""
+    limit, base = row.effective_limit, row.base_limit
+    if limit is None or base is None:
+        return "No plan is known for this account, so its limit is left to the gateway."
+    window = WINDOWS.get(row.per or "", f"per {row.per}")
+    unit = row.meter or "requests"
+    if row.arm is None or row.arm == NEUTRAL or limit == base:
+        text = f"Your limit is your plan's: {whole(limit)} {unit} {window}."
+    elif limit < base:
+        text = f"Your limit is {whole(limit)} {unit} {window} for now"
+        text += f", out of your plan's {whole(base)}"
+        if row.contract_limit is not None:
+            text += f", and never less than the {whole(row.contract_limit)} that you are promised"
+        text += "."
+    else:
+        text = (
+            f"Your limit is {whole(limit)} {unit} {window} for now, "
+            f"more than your plan's {whole(base)}."
+        )
+    why = for_tenant(row.codes[:1])
+    # "Your plan's usual limit applies" would only say the same once more.
+    return text if limit == base and why == for_tenant(()) else f"{text} {why}"

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from commands.console_child import announce_console, console_child, open_console
+from commands.following import mirror_child, prepare_mirror
 from flyball.errors import InvalidInput, ReadOnlyHome
 from flyball.home import Home
 from serving.envoy.grpc_settings import GrpcSettings
@@ -38,6 +39,17 @@ from serving.supervisor import ChildSpec
     is_flag=True,
     help="Answer from the snapshot that is there; no control loop, no publisher.",
 )
+@click.option("--follow", help="Mirror the decisions of the Flyball service at this URL instead.")
+@click.option(
+    "--follow-key",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help="Its public key (keys/signing.pub); needed the first time.",
+)
+@click.option(
+    "--follow-token-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File with a gateway's bearer token for it [FLYBALL_TOKEN].",
+)
 @click.pass_obj
 def command(
     home: Home,
@@ -48,6 +60,9 @@ def command(
     clock: str | None,
     console_port: int | None,
     data_path_only: bool,
+    follow: str | None,
+    follow_key: Path | None,
+    follow_token_file: Path | None,
 ) -> None:
     """Take telemetry in, decide, and serve decisions until stopped."""
     from flyball.policies.registry import policy_named
@@ -61,7 +76,11 @@ def command(
     host = host or settings.server.host
     try:
         lock = take_lock(home.lock)
-        _prepare(home)
+        if follow is None:
+            _prepare(home)
+        else:
+            prepare_mirror(home, follow, follow_key)
+            data_path_only = True
     except ReadOnlyHome as error:
         # What was decided last can still be served; nothing can be taken in or decided anew.
         if not home.verify_key.exists():
@@ -82,7 +101,10 @@ def command(
             metrics,
             clock,
             data_path_only=data_path_only,
+            mirrors=follow,
         )
+        if follow is not None:
+            children.append(mirror_child(home, follow, follow_token_file))
         if console is not None:
             children.append(console_child(home, console, clock))
         supervisor = Supervisor(children)
@@ -150,8 +172,11 @@ def _children(
     clock: str,
     *,
     data_path_only: bool,
+    mirrors: str | None,
 ) -> list[ChildSpec]:
     sockets = [part for fd in fds for part in ("--fd", str(fd))]
+    if mirrors is not None:
+        sockets += ["--mirrors", mirrors]
     specs = [
         ChildSpec(
             name=f"worker-{number}",

@@ -64,6 +64,8 @@ class Worker:
         its own time on, as in an import of history.
     shared_metrics:
         Whether ``/metrics`` answers for all workers of the service.
+    mirrors:
+        The service whose decisions this one mirrors; None where it is its own.
     """
 
     def __init__(
@@ -74,7 +76,9 @@ class Worker:
         now_us: Callable[[], int] = wall_clock_us,
         event_clock: Callable[[], int] | None = None,
         shared_metrics: bool = False,
+        mirrors: str | None = None,
     ) -> None:
+        self.mirrors = mirrors
         self.home = home
         self.now_us = now_us
         self._event_clock = event_clock

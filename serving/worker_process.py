@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--home", required=True)
     parser.add_argument("--fd", type=int, action="append", default=[])
     parser.add_argument("--clock", choices=["wall", "events"], default="wall")
+    parser.add_argument("--mirrors")
     arguments = parser.parse_args()
     # The server takes signals over while it runs and raises them again once it has stopped.
     signal.signal(signal.SIGTERM, _leave)
@@ -72,6 +73,7 @@ def main() -> None:
         load_public_key(home.verify_key),
         event_clock=_event_clock(home) if arguments.clock == "events" else None,
         shared_metrics=True,
+        mirrors=arguments.mirrors,
     )
     worker.refresh()
     worker.keep_fresh()

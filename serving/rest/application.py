@@ -25,6 +25,7 @@ from serving.rest import (
     snapshot,
 )
 from serving.rest.direct import Direct
+from serving.rest.elsewhere import Elsewhere
 from serving.settings import Settings, load_settings
 from serving.worker import Worker
 
@@ -97,5 +98,6 @@ def create_application(worker: Worker) -> FastAPI:
     app.add_middleware(Measured, worker=worker)
     # Outermost, because what is added last runs first.
     authorize = AuthorizeEndpoint(worker, settings_of(worker).authorize)
-    app.add_middleware(Direct, routes=(authorize, EvaluateEndpoint(worker)))
+    elsewhere = () if worker.mirrors is None else (Elsewhere(worker.mirrors),)
+    app.add_middleware(Direct, routes=(*elsewhere, authorize, EvaluateEndpoint(worker)))
     return app

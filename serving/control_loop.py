@@ -200,7 +200,7 @@ class ControlLoop:
         if self._follow_bundle():
             return "new_bundle"
         if moved:
-            return "canary_changed"
+            return "challenger_changed"
         started_us = period_start(now_us, self._settings.decisions.period_days)
         if started_us != self._period_us:
             return "new_period" if self._period_us >= 0 else "start"

@@ -87,12 +87,16 @@ class Challenger:
         return Canary(settings=self._wanted, scorer=self.scorer)
 
     def follow(self) -> bool:
-        """Look at both files; whether someone's model is another one now."""
+        """Look at both files; whether everyone must be looked at anew.
+
+        So it is where someone's model is another one now, and where a challenger was opened: it is
+        then asked about everyone at once, and not as each tenant's turn comes within the hour.
+        """
         before = self._deciding()
         moved = self._follow_pointer()
         if self._follow_settings() or moved:
             self._judge()
-        return self._deciding() != before
+        return self._deciding() != before or (moved and self.scorer is not None)
 
     def _deciding(self) -> tuple[CanarySettings, str] | None:
         canary = self.canary()

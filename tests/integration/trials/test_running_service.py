@@ -30,7 +30,7 @@ def test_a_shadow_is_started_read_and_stopped_beside_a_running_service(home: Hom
         up(service)
         until(lambda: '"bundle": "b1"' in service.said, seconds=60, what=service.said)
         before = {f"ent_{n:02d}": service.decision(f"ent_{n:02d}") for n in range(12)}
-        report = _json(flyball(home.root, "shadow", "--wait", "45", "--json"))
+        report = _json(flyball(home.root, "shadow", "--wait", "30", "--json"))
         assert (report["champions"], report["challenger"]) == (["b1"], "b2")
         until(lambda: _logged(home) == 12, seconds=20, what=service.said)
         after = {name: service.decision(name) for name in before}

@@ -158,6 +158,22 @@ def test_both_models_are_asked_once_about_every_decision(
     assert cost.duration_ms > cost.scoring_ms > 0
 
 
+def test_a_challenger_that_comes_later_is_asked_about_everyone_at_once(
+    trial: Trial, bundles: dict[str, Path]
+) -> None:
+    with trial.loop() as loop:
+        loop.tick()
+        loop.tick()
+        before = plain(trial.decisions())
+        trial.place(bundles["b2"], trial.home.challenger)
+        for _ in range(3):
+            trial.clock.at_us += SECOND_US
+            loop.tick()
+        with SqliteLedger(trial.home.ledger) as ledger:
+            assert len(ledger.shadow_decisions("b2", now_us=NOW_US)) == 12
+        assert plain(trial.decisions()) == before
+
+
 def test_the_canary_decides_for_its_share_with_its_own_model(
     trial: Trial, bundles: dict[str, Path]
 ) -> None:

@@ -26,7 +26,7 @@ KINDS = {
 }
 
 _OVERRIDES = {
-    "force": "Set to ×1.00",
+    "force_neutral": "Set to ×1.00",
     "exempt": "Exempt from friction",
     "freeze": "Multiplier frozen",
     "choose": "Multiplier chosen",

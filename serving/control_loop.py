@@ -43,7 +43,7 @@ from serving.refresh_order import RefreshOrder
 from serving.rules import Rules, read_rules, seed_guardrails
 from serving.settings import Settings
 from serving.shadow.challenger import Challenger
-from serving.shadow.queue import ShadowQueue
+from serving.shadow.shadow_queue import ShadowQueue
 from serving.snapshot.entry import Entry
 from serving.snapshot.writer import SnapshotWriter
 

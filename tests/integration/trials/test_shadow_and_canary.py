@@ -123,7 +123,7 @@ def test_a_challenger_that_breaks_costs_no_decision(
         raise RuntimeError("no such operator")
 
     trial.place(bundles["b2"], trial.home.challenger)
-    monkeypatch.setattr("serving.shadow.queue.shadowed", broken)
+    monkeypatch.setattr("serving.shadow.shadow_queue.shadowed", broken)
     trial.run()
     assert len(trial.decisions()) == 12
     assert sayings.shadowed is not broken

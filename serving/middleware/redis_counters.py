@@ -29,6 +29,8 @@ from flyball.limit import LimitKind
 
 #: How long Redis is left alone after it failed.
 REST_SECONDS = 1.0
+#: How long the first connection may take.
+WARM_SECONDS = 5.0
 
 # KEYS: one counter each. ARGV[1]: 1 if refusing is possible, 0 to count whatever it comes to, -1 to
 # give back. Then seven values a key:
@@ -190,6 +192,14 @@ class RedisCounters:
 
     def open(self) -> None:
         """Nothing to do: connections are made when they are needed."""
+
+    async def warm(self) -> None:
+        """Connect, and hand Redis the script, before a request has to wait for either."""
+        try:
+            async with asyncio.timeout(WARM_SECONDS):
+                await self._client.script_load(_SCRIPT)
+        except Exception as error:
+            self._log.warning("shared_counters_away", error=str(error) or type(error).__name__)
 
     def close(self) -> None:
         """Nothing to do: the client belongs to whoever made it."""

@@ -201,6 +201,8 @@ class FlyballMiddleware:
 
     async def _keep_up(self) -> None:
         # Counters belong to the event loop, so their upkeep does too.
+        if isinstance(self._counters, RedisCounters):
+            await self._counters.warm()
         while True:
             await asyncio.sleep(min(10.0, self._settings.flush_seconds))
             self._counters.upkeep(self._now_us())

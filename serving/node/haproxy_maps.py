@@ -21,7 +21,7 @@ STATE_MAP = "state"
 def map_values(decision: WireDecision) -> dict[str, str]:
     """What each map says of a name."""
     values = {"tenant": decision.tenantId}
-    for limit in decision.limits or ():
+    for limit in decision.every_limit:
         if limit.kind == "rate" and "limit" not in values:
             values["limit"] = str(decision.limit_now(limit))
             values["window"] = str(limit.windowSeconds or 0)

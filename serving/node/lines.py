@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from flyball.enforcement.terms import enforced_limit
@@ -33,17 +35,25 @@ class WireLimit(msgspec.Struct, frozen=True):
 
 
 class WireDecision(msgspec.Struct, frozen=True):
-    """What lines need of a decision's JSON; everything else is passed over."""
+    """What lines need of a decision's JSON; everything else is passed over.
+
+    Limits stay as text until they are needed: all tenants of a plan under one arm have the same.
+    """
 
     tenantId: str  # noqa: N815
     enforceFriction: bool  # noqa: N815
-    limits: tuple[WireLimit, ...] | None = None
-    source: str = ""
+    source: str
+    limits: msgspec.Raw = msgspec.Raw(b"null")
 
     @property
     def known(self) -> bool:
         """Whether this is a tenant that the service knows."""
         return self.source != "unknown_tenant"
+
+    @property
+    def every_limit(self) -> tuple[WireLimit, ...]:
+        """The limits; empty where the service knows none."""
+        return _limits(bytes(self.limits))
 
     def limit_now(self, limit: WireLimit) -> int:
         """The number to enforce."""
@@ -51,6 +61,7 @@ class WireDecision(msgspec.Struct, frozen=True):
 
 
 _DECODER = msgspec.json.Decoder(WireDecision)
+_LIMITS = msgspec.json.Decoder(tuple[WireLimit, ...] | None)
 _ESCAPES = str.maketrans(
     {"%": "%25", ",": "%2C", ";": "%3B", "\t": "%09", "\n": "%0A", "\r": "%0D"}
 )
@@ -66,26 +77,33 @@ def is_writable(name: str) -> bool:
     return bool(name) and name.isprintable() and not name.startswith("#") and " " not in name
 
 
+@lru_cache(maxsize=4_096)
+def _limits(raw: bytes) -> tuple[WireLimit, ...]:
+    return _LIMITS.decode(raw) or ()
+
+
 def decision_line(name: str, decision: WireDecision) -> str:
     """One name's line, with its end."""
-    limits = decision.limits or ()
-    columns = [
-        name,
-        decision.tenantId,
-        "1" if decision.enforceFriction else "0",
-        str(len(limits)),
-    ]
+    return f"{name}\t{decision.tenantId}\t" + _columns(
+        bytes(decision.limits), friction=decision.enforceFriction
+    )
+
+
+@lru_cache(maxsize=4_096)
+def _columns(raw: bytes, *, friction: bool) -> str:
+    limits = _limits(raw)
+    columns = ["1" if friction else "0", str(len(limits))]
     for limit in limits:
         columns += (
             limit.meter,
             limit.kind,
             str(limit.baseLimit),
-            str(decision.limit_now(limit)),
+            str(enforced_limit(limit.baseLimit, limit.effectiveLimit, friction=friction)),
             str(limit.windowSeconds or 0),
             str(limit.burst or 0),
             str(limit.soft or 0),
             "1" if limit.paid else "0",
-            _endpoints(limit, friction=decision.enforceFriction),
+            _endpoints(limit, friction=friction),
         )
     return "\t".join(columns) + "\n"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -33,23 +35,32 @@ class RedisProcess:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        ends = time.monotonic() + 10
-        while not self.socket.exists():
+        ends = time.monotonic() + 30
+        while not self._answers():
             assert time.monotonic() < ends, "redis-server does not start"
             time.sleep(0.01)
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(self.socket))
+                probe.sendall(b"PING\r\n")
+                return probe.recv(16).startswith(b"+PONG")
+            except OSError:
+                return False
 
     def pause(self) -> None:
         """It is there, but does not answer."""
         assert self._process
-        self._process.send_signal(19)
+        self._process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         assert self._process
-        self._process.send_signal(18)
+        self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         if self._process is not None:
-            self._process.send_signal(18)
+            self._process.send_signal(signal.SIGCONT)
             self._process.kill()
             self._process.wait(10)
             self._process = None

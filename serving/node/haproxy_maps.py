@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import structlog
 
+from flyball.errors import InvalidInput
 from serving.node.haproxy_socket import HaproxySocket
 from serving.node.lines import WireDecision
 from serving.node.standing import State
@@ -13,6 +15,9 @@ from serving.node.whole_file import replace_file
 
 #: Above this many changed names one transaction costs less than single commands.
 _MOST_SINGLE = 500
+
+# Names and paths become words of a command: nothing in them may end it or begin another.
+_WORD = re.compile(r"[A-Za-z0-9_.:@|+=~/-]+", re.ASCII)
 
 LIMIT_MAPS = ("tenant", "limit", "window", "concurrency")
 STATE_MAP = "state"
@@ -36,12 +41,19 @@ class HaproxyMaps:
     Parameters
     ----------
     into:
-        Directory of the files; HAProxy's configuration names them by these paths.
+        Directory of the files; HAProxy's configuration names them by these paths (letters, digits
+        and ``_ . : @ | + = ~ / -``).
     admin:
         The admin socket; None: files only.
     """
 
     def __init__(self, into: Path, admin: HaproxySocket | None) -> None:
+        if not _WORD.fullmatch(str(into)):
+            raise InvalidInput(
+                f"{into} cannot be named in HAProxy's commands.",
+                "Use a directory of letters, digits and _ . : @ + = ~ - only.",
+                field="into",
+            )
         self._into = into
         self._admin = admin
         self._entries: dict[str, dict[str, str]] = {name: {} for name in LIMIT_MAPS}
@@ -60,7 +72,12 @@ class HaproxyMaps:
         self._whole = self._files_behind = True
 
     def follow(self, name: str, decision: WireDecision | None) -> None:
-        """Take over what is enforced for a name; None: it is no longer known."""
+        """Take over what is enforced for a name; None: it is no longer known.
+
+        A name that cannot stand in a command is left out: HAProxy then lets it pass.
+        """
+        if not _WORD.fullmatch(name):
+            return
         values = {} if decision is None else map_values(decision)
         for kind, entries in self._entries.items():
             value = values.get(kind)

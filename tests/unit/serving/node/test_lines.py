@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
-from serving.node.haproxy_maps import map_values
+import pytest
+
+from flyball.errors import InvalidInput
+from serving.node.haproxy_maps import HaproxyMaps, map_values
 from serving.node.lines import decision_line, gone_line, is_writable, read_decision
 
 DECISION = {
@@ -96,3 +100,14 @@ def test_haproxys_maps_hold_the_first_of_each_kind() -> None:
         "window": "60",
         "concurrency": "17",
     }
+
+
+def test_a_name_cannot_smuggle_a_command_into_haproxy(tmp_path: Path) -> None:
+    maps = HaproxyMaps(tmp_path, None)
+    decision = read_decision(json.dumps(DECISION).encode())
+    for name in ("key;shutdown", "key<<", "key\\", "key#", "ent_1"):
+        maps.follow(name, decision)
+    maps.write_files()
+    assert (tmp_path / "limit.map").read_text() == "ent_1 8500\n"
+    with pytest.raises(InvalidInput, match="commands"):
+        HaproxyMaps(tmp_path / "a;b", None)

@@ -31,6 +31,7 @@ from models.scorer import Scorer
 from models.signature import create_keypair, load_private_key
 from serving.clock import Clock, wall_us
 from serving.deciding import Pass, current_bundle, decide_with, log_pass, scorer_of
+from serving.decision_news import DecisionNews
 from serving.evaluating.layout import FILE_NAME
 from serving.evaluating.publication import FeaturePublication
 from serving.evidence import evidence_by_model
@@ -45,6 +46,7 @@ from serving.settings import Settings
 from serving.shadow.challenger import Challenger
 from serving.shadow.shadow_queue import ShadowQueue
 from serving.snapshot.entry import Entry
+from serving.snapshot.version import Version
 from serving.snapshot.writer import SnapshotWriter
 
 _FIRST_PAUSE_S = 0.5
@@ -83,6 +85,7 @@ class ControlLoop:
         self._writer = SnapshotWriter(
             home.snapshot, load_private_key(home.signing_key), self._lease
         )
+        self._news = DecisionNews(self._ledger, settings.webhooks)
         self._features = FeaturePublication(home.snapshot / FILE_NAME)
         self._usage = LiveUsage(home, self._ledger)
         self._cursor: Cursor | None = None
@@ -256,6 +259,7 @@ class ControlLoop:
             as_of_us=now_us,
         )
         self._published_us = wall_us()
+        self._news.tell(decisions, done.previous, version, now_us=self._published_us)
         self._budgets, self._period_us, self._cursor = done.budgets, started_us, cursor
         self._order.reset((d.tenant_id for d in decisions), now_us)
         self._explanations.restart(self._evidence(done, decisions))
@@ -284,7 +288,8 @@ class ControlLoop:
             self._order.forget(gone)
         aliases = self._renamed(renamed & done.facts.accounts.keys()) if renamed else {}
         entries = list(entries_of(decisions, done.facts, done.stored))
-        self._publish_changes(entries, aliases, now_us)
+        version = self._publish_changes(entries, aliases, now_us)
+        self._news.tell(decisions, done.previous, version, now_us=self._published_us)
         self._order.note((d.tenant_id for d in decisions), now_us)
         self._explanations.add(self._evidence(done, decisions))
         self._shadow.add(done, decisions, self._challenger.scorer)
@@ -378,11 +383,12 @@ class ControlLoop:
 
     def _publish_changes(
         self, entries: Collection[Entry], aliases: dict[str, str | None], now_us: int
-    ) -> None:
-        self._writer.publish_changes(
+    ) -> Version:
+        version = self._writer.publish_changes(
             entries, aliases=aliases, created_us=wall_us(), as_of_us=now_us
         )
         self._published_us = wall_us()
+        return version
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -1,0 +1,134 @@
+"""What the control loop publishes of a decision: every limit, and news for those who asked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+import pytest
+
+from flyball.home import Home
+from flyball.limit import Limit, LimitKind
+from ledger.records import PlanEntry
+from ledger.sqlite_ledger import SqliteLedger
+from models.signature import load_public_key
+from serving.clock import wall_us
+from serving.control_loop import ControlLoop
+from serving.settings import settings_from
+from serving.snapshot.reader import SnapshotReader
+from serving.stored import read_stored
+from tests.integration.deciding.conftest import feed, plans, usage
+
+SETTINGS = settings_from(
+    {
+        "policy": {"name": "constant", "arm": 85},
+        "guardrails": {"friction_share": 1.0},
+        "webhooks": {"url": "https://example.com/hook", "events": ["decision"]},
+    }
+)
+
+
+class Clock:
+    def __init__(self, at_us: int) -> None:
+        self.at_us = at_us
+
+    def now_us(self) -> int:
+        return self.at_us
+
+
+def answers(home: Home, names: list[str]) -> list[dict[str, Any]]:
+    reader = SnapshotReader(home.snapshot, load_public_key(home.verify_key), kill=home.kill)
+    reader.refresh()
+    assert reader.error is None
+    return [json.loads(reader.answer(name, wall_us())) for name in names]
+
+
+def test_every_limit_follows_the_arm_and_storage_keeps_what_is_stored(
+    trained: Home, kit: Any
+) -> None:
+    storage = Limit(base=1_000, contract=500, kind=LimitKind.STORAGE)
+    with SqliteLedger(trained.ledger) as ledger:
+        for plan in plans():
+            limits = {**plan.limits, "storage.bytes": storage}
+            entry = PlanEntry(plan=replace(plan, limits=limits), effective_us=kit.now_us - 1)
+            ledger.put_plan(entry, now_us=kit.now_us - 1)
+    reported = {kit.tenants[0]: 921.0, kit.tenants[1]: 10.0, kit.tenants[2]: 1_500.0}
+    events = [
+        replace(usage(tenant, 900_000 + n, kit.now_us - 10**6, value, kit.now_us - 10**6),
+                meter="storage.bytes")
+        for n, (tenant, value) in enumerate(reported.items())
+    ]  # fmt: skip
+    feed(trained, events)
+    with ControlLoop(trained, SETTINGS, Clock(kit.now_us)) as loop:
+        loop.tick()
+    found = answers(trained, kit.tenants)
+    assert any(one["enforceFriction"] for one in found)
+    for one in found:
+        primary, *_, stored = one["limits"]
+        assert primary["meter"] == "api.requests"
+        for name in ("baseLimit", "effectiveLimit", "windowSeconds"):
+            assert primary[name] == one[name]
+        assert stored["kind"] == "storage"
+        assert stored["windowSeconds"] is None
+        arm = round(one["dynamicMultiplier"] * 100)
+        held = reported.get(one["tenantId"])
+        if held is None:
+            # Nobody knows what it stores, so that is not tightened.
+            assert stored["effectiveLimit"] == max(1_000, 10 * arm)
+        else:
+            assert stored["effectiveLimit"] == max(10 * arm, -(-int(held) // 10) * 10)
+
+
+def test_changed_decisions_wait_for_their_webhook(trained: Home, kit: Any) -> None:
+    with ControlLoop(trained, SETTINGS, Clock(kit.now_us)) as loop:
+        loop.tick()
+        tight = {a["tenantId"] for a in answers(trained, kit.tenants) if a["enforceFriction"]}
+        assert tight
+        assert told(trained) == tight
+        loop.tick()
+        assert len(bodies(trained)) == 1
+        trained.kill.parent.mkdir(exist_ok=True)
+        trained.kill.write_text("{}")
+        loop.tick()
+    after = bodies(trained)[-1]["data"]["decisions"]
+    assert {one["tenantId"] for one in after} == tight
+    assert {one["dynamicMultiplier"] for one in after} == {1.0}
+    assert "probability" not in json.dumps(bodies(trained)).lower()
+
+
+def bodies(home: Home) -> list[dict[str, Any]]:
+    with SqliteLedger(home.ledger) as ledger:
+        rows = ledger.file.rows("SELECT body FROM webhook_message ORDER BY seq")
+    return [msgspec.json.decode(row[0]) for row in rows]
+
+
+def told(home: Home) -> set[str]:
+    return {one["tenantId"] for body in bodies(home) for one in body["data"]["decisions"]}
+
+
+@pytest.mark.parametrize(("hour", "value"), [(241, 5.0), (242, 7.0), (243, 9.0), (400, 9.0)])
+def test_only_what_had_arrived_counts_as_stored(hour: int, value: float, tmp_path: Path) -> None:
+    connection = duckdb.connect()
+    columns = "tenant_id, meter, last_at_us, last_value"
+    connection.execute(
+        f"CREATE TABLE usage_day AS SELECT * FROM (VALUES ('a','storage.bytes',1,5.0,3,4),"
+        f" ('a','storage.bytes',400,9.0,10,10), ('a','api.requests',9,1.0,3,4))"
+        f" t({columns}, event_day, arrival_day)"
+    )
+    connection.execute(
+        f"CREATE TABLE usage_hour AS SELECT * FROM (VALUES ('a','storage.bytes',300,7.0,241,241),"
+        f" ('a','storage.bytes',400,9.0,241,242)) t({columns}, event_hour, arrival_hour)"
+    )
+    plan = replace(
+        plans()[0],
+        limits={
+            **plans()[0].limits,
+            "storage.bytes": Limit(base=9, contract=9, kind=LimitKind.STORAGE),
+        },
+    )
+    assert read_stored(connection, [plan], as_of_hour=hour) == {"a": {"storage.bytes": value}}
+    assert read_stored(connection, plans(), as_of_hour=hour) == {}

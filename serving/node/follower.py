@@ -20,6 +20,10 @@ STOP_SECONDS = 5.0
 class Mirroring(Protocol):
     """Keeps the node's directory like the service's, until it is stopped."""
 
+    @property
+    def refused(self) -> bool:
+        """Whether what the service sent last could not be trusted."""
+
     def run(self, stop: threading.Event) -> None:
         """Mirror until ``stop`` is set; a service that is away is asked again."""
 
@@ -58,6 +62,8 @@ class Follower:
     ) -> None:
         self._node = node
         self._mirroring = mirroring
+        if mirroring is not None:
+            node.distrusts = lambda: mirroring.refused
         self._now_us = now_us
         self._metrics = metrics
         self._refreshes = refreshes

@@ -54,10 +54,9 @@ class NodeMetrics:
             found = self._outcomes[outcome] = self.requests.labels(outcome)
         found.inc()
 
-    def show(self, standing: Standing, now_us: int, *, dropped_batches: int = 0) -> None:
+    def show(self, standing: Standing, now_us: int) -> None:
         """Take over what is so now."""
         for state in _STATES:
             self.state.labels(state.value).set(standing.state is state)
         self.age.set(standing.age_us(now_us) / 1e6)
         self.refused.set(standing.why == "refused")
-        self.dropped.set(dropped_batches)

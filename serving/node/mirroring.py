@@ -16,7 +16,7 @@ from pathlib import Path
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from flyball.errors import FlyballError, StorageError
+from flyball.errors import BundleError, FlyballError, StorageError
 from serving.snapshot.mirror import SnapshotMirror
 from serving.snapshot.upstream import Upstream
 
@@ -41,6 +41,12 @@ class StreamedMirror:
         self._key = key
         self._log = structlog.get_logger("serving.node")
         self._complaint = ""
+        self._refused = False
+
+    @property
+    def refused(self) -> bool:
+        """Whether what the service sent last could not be trusted."""
+        return self._refused
 
     def run(self, stop: threading.Event) -> None:
         """Mirror until ``stop`` is set and :meth:`close` is called."""
@@ -82,12 +88,14 @@ class StreamedMirror:
         while not stop.is_set():
             try:
                 for chunk in self._upstream.stream(mirror.version):
-                    mirror.take(chunk)
-                    self._complaint = ""
+                    # A first part says nothing yet: only what is whole has been verified.
+                    if mirror.take(chunk):
+                        self._complaint, self._refused = "", False
                     if stop.is_set():
                         break
             except FlyballError as error:
                 # Away, not signed, or older than what is here: what is here stays.
+                self._refused = isinstance(error, BundleError)
                 if not stop.is_set():
                     self._complain(str(error))
             mirror.reset()

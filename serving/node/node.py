@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -37,6 +38,8 @@ class Node:
 
     def __init__(self, directory: Path, key: Ed25519PublicKey, *, kill: Path | None = None) -> None:
         self.reader = SnapshotReader(directory, key)
+        #: Whether what the service sends is refused before it gets here; whoever follows knows.
+        self.distrusts: Callable[[], bool] = lambda: False
         self._kill = kill
         self._killed = False
         self._kill_checked_us: int | None = None
@@ -63,7 +66,7 @@ class Node:
             self.reader.created_us,
             now_us,
             killed=self._is_killed(now_us),
-            refused=self.reader.error is not None,
+            refused=self.reader.error is not None or self.distrusts(),
         )
 
     def terms(self, name: str, now_us: int) -> tuple[Terms, State]:

@@ -45,7 +45,8 @@ def standing_of(
 ) -> Standing:
     """Where a copy of this age stands at wall-clock time ``now_us``."""
     if version is None or published_us is None:
-        return Standing(state=State.OPEN, why="kill_file" if killed else "no_snapshot")
+        why = "kill_file" if killed else "refused" if refused else "no_snapshot"
+        return Standing(state=State.OPEN, why=why)
     age_us = now_us - published_us
     if killed:
         state, why = State.OPEN, "kill_file"

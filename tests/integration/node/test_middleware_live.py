@@ -147,7 +147,10 @@ def test_decisions_of_another_key_are_refused(
 ) -> None:
     other = Server(tmp_path_factory.mktemp("other") / "home")
     with application(server.url, other.key, tmp_path / "node") as app:
-        time.sleep(1.0)
+        ends = time.monotonic() + 20
+        while not app.metric("flyball_node_refused"):
+            assert time.monotonic() < ends
+            time.sleep(0.05)
         answer = app.get()
         assert (answer.status_code, answer.headers["flyball-state"]) == (200, "open")
 

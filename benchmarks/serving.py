@@ -34,8 +34,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _CONNECTIONS = 32
 
 _NULL = """
-BODY = b"x" * 391
-HEAD = [(b"content-type", b"application/json"), (b"content-length", b"391")]
+BODY = b"x" * 502
+HEAD = [(b"content-type", b"application/json"), (b"content-length", b"502")]
 async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": HEAD})
     await send({"type": "http.response.body", "body": BODY})
@@ -44,6 +44,12 @@ async def app(scope, receive, send):
 _PLAIN = """
 from fastapi import FastAPI
 from pydantic import BaseModel
+class Limit(BaseModel):
+    meter: str
+    kind: str
+    baseLimit: int
+    effectiveLimit: int
+    windowSeconds: int
 class Decision(BaseModel):
     tenantId: str
     baseLimit: int
@@ -53,6 +59,7 @@ class Decision(BaseModel):
     churnProbability: float
     effectiveLimit: int
     windowSeconds: int
+    limits: list[Limit]
     reasons: list[str]
     decisionId: str
     modelVersion: str
@@ -62,6 +69,8 @@ class Decision(BaseModel):
     expiresAt: str
 ROW = dict(baseLimit=10000, dynamicMultiplier=0.85, enforceFriction=True, upsellProbability=0.1,
     churnProbability=0.02, effectiveLimit=8500, windowSeconds=60,
+    limits=[dict(meter="api.requests", kind="rate", baseLimit=10000, effectiveLimit=8500,
+        windowSeconds=60)],
     reasons=["upgrade_effect_outweighs_churn"], decisionId="d_0000000000000005", modelVersion="1",
     policy="value", source="fresh", decidedAt="2026-01-05T00:00:00Z",
     expiresAt="2026-01-05T00:15:00Z")
@@ -260,7 +269,7 @@ def _nginx(root: Path) -> Iterator[Server | None]:
         return
     port = _free_port()
     config = root / "nginx.conf"
-    config.write_text(_NGINX.format(root=root, port=port, body="x" * 391))
+    config.write_text(_NGINX.format(root=root, port=port, body="x" * 502))
     with running("nginx", ["nginx", "-c", str(config)], port, None) as server:
         yield server
 

@@ -109,6 +109,14 @@ def _serving(argv: list[str]) -> Iterator[tuple[int, int, float]]:
         listening.close()
 
 
+@contextmanager
+def worker_on(home: Home) -> Iterator[int]:
+    """The port of one worker that answers from ``home``."""
+    argv = ["-m", "serving.worker_process", "--home", str(home.root), "--fd"]
+    with _serving(argv) as (_, port, _):
+        yield port
+
+
 def _ask(port: int, names: list[str]) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         for name in names:

@@ -125,7 +125,8 @@ class Vocabulary:
     """What records point into, from one base to the next."""
 
     __slots__ = (
-        "_held_plans", "foreign_ids", "limits", "origins", "plans", "reasons", "terms", "times"
+        "_held_plans", "_paces", "foreign_ids", "limits", "origins", "plans", "reasons", "terms",
+        "times",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -134,6 +135,7 @@ class Vocabulary:
         # By identity, with the tuple itself so that the identity stays its own: hashing a plan's
         # limits for each of a million tenants would take as long as deciding.
         self._held_plans: dict[int, tuple[tuple[MeterLimit, ...], int]] = {}
+        self._paces: dict[int | None, int] = {}
         self.reasons: WordList[tuple[str, ...]] = WordList(1 << 16)
         self.origins: WordList[tuple[str, str]] = WordList(1 << 16)
         self.times: WordList[tuple[int, int]] = WordList()
@@ -159,20 +161,28 @@ class Vocabulary:
         """Index of the terms word of ``entry``."""
         if entry.base_limit is None:
             return self.terms.code(NO_TERMS)
-        held = self._held_plans.get(id(entry.limits))
-        if held is None or not entry.limits:
-            word = plan_word(entry.limits) or _pace(entry.window_seconds)
-            held = (entry.limits, self.plans.code(word))
-            if entry.limits:
-                if len(self._held_plans) >= _MAX_HELD_PLANS:
-                    self._held_plans.clear()
-                self._held_plans[id(entry.limits)] = held
+        plan = self._plan_code(entry)
         if entry.floors and len(entry.floors) != len(entry.limits):
             raise InvalidInput(
                 f"{entry.tenant_id}: {len(entry.floors)} floors for {len(entry.limits)} limits.",
                 field="floors",
             )
-        return self.terms.code((held[1], entry.floors))
+        return self.terms.code((plan, entry.floors))
+
+    def _plan_code(self, entry: Entry) -> int:
+        if not entry.limits:
+            pace = self._paces.get(entry.window_seconds)
+            if pace is None:
+                pace = self.plans.code(_pace(entry.window_seconds))
+                self._paces[entry.window_seconds] = pace
+            return pace
+        held = self._held_plans.get(id(entry.limits))
+        if held is None:
+            held = (entry.limits, self.plans.code(plan_word(entry.limits)))
+            if len(self._held_plans) >= _MAX_HELD_PLANS:
+                self._held_plans.clear()
+            self._held_plans[id(entry.limits)] = held
+        return held[1]
 
     def _kinds(self) -> dict[str, list[Any]]:
         return {

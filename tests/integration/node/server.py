@@ -38,8 +38,9 @@ def now_us() -> int:
 class Server:
     """A service that can die and come back at the same address."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *options: str) -> None:
         self.home = Home(root)
+        self._options = options
         create_keypair(self.home.signing_key, self.home.verify_key)
         self.writer = SnapshotWriter(self.home.snapshot, load_private_key(self.home.signing_key))
         self.port = free_port()
@@ -70,6 +71,7 @@ class Server:
             [
                 *(sys.executable, "-m", "commands", "--home", str(self.home.root), "serve"),
                 *("--data-path-only", "--workers", "1", "--port", str(self.port)),
+                *self._options,
             ],
             env=environment(),
             stdout=subprocess.DEVNULL,

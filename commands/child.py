@@ -30,8 +30,13 @@ def flyball_command(root: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "commands", "--home", str(root), *arguments]
 
 
-def run(command: Sequence[str], log: Path) -> None:
+def run(command: Sequence[str], log: Path, *, words: str | None = None) -> None:
     """Run to the end: stderr is ours (progress shows), stdout goes to ``log``.
+
+    Parameters
+    ----------
+    words:
+        What the command reads on its standard input; None: ours.
 
     Raises
     ------
@@ -39,7 +44,10 @@ def run(command: Sequence[str], log: Path) -> None:
         The exit code was not 0; the message shows what was run.
     """
     with log.open("ab") as output:
-        done = subprocess.run(command, stdout=output, env=environment(), check=False)
+        done = subprocess.run(
+            command, stdout=output, env=environment(), check=False,
+            input=None if words is None else words.encode(),
+        )  # fmt: skip
     if done.returncode != 0:
         shown = " ".join(_short(command))
         raise StepFailed(f"`{shown}` ended with {done.returncode}.", f"Its output is in {log}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -27,6 +28,8 @@ from models.current import read_current
 _MARK = "demo.json"
 _HOST = "127.0.0.1"
 _READY_S = 60.0
+_LOGIN = "demo"
+_CONSOLE_PORT = 8090
 _HOUR_S = 3600
 
 
@@ -54,12 +57,14 @@ def command(
     demo.simulate(tenants, weeks, seed, end_hour)
     demo.learn(end_hour)
     with ExitStack() as stack:
+        if not once:
+            demo.invite()
         port = demo.serve(stack, port)
         tenant = demo.example()
         answer = _get(port, f"/v1/decisions/{tenant}")
         if not once:
             ui = demo.tracking_ui(stack)
-            _explain(narrator, home, f"http://{_HOST}:{port}", tenant, ui)
+            _explain(narrator, home, f"http://{_HOST}:{port}", tenant, ui, demo.sign_in())
         if once:
             click.echo(json.dumps(answer))
             return
@@ -81,6 +86,7 @@ class Demo:
         self._history = home.root / "simulated"
         self._decisions = home.root / "decisions.ndjson"
         self._server: subprocess.Popen[bytes] | None = None
+        self._password, self._console_port = "", 0
 
     def simulate(self, tenants: int, weeks: int, seed: int, end_hour: int) -> None:
         """Write the import directory; the product never sees the world beside it."""
@@ -112,13 +118,28 @@ class Demo:
             where = ("--out", str(self._decisions))
             self._flyball("decide", "--mode", "live", "--as-of", monday, *where)
 
+    def invite(self) -> None:
+        """Let the newcomer in to the console, with a password of this demo's own."""
+        self._password = secrets.token_urlsafe(9)
+        command = flyball_command(
+            self._home.root, "user", "add", _LOGIN, "--role", "admin", "--password-stdin",
+            "--author", "demo", "--name", "Demo",
+        )  # fmt: skip
+        run(command, self._log, words=self._password + "\n")
+        self._console_port = free_port(_CONSOLE_PORT)
+
+    def sign_in(self) -> str:
+        """Where the console is, and how to get in."""
+        address = f"http://{_HOST}:{self._console_port}/console/"
+        return f"{address}  (sign in as {_LOGIN}, password {self._password})"
+
     def serve(self, stack: ExitStack, port: int) -> int:
         """Start the service and wait until it is ready; returns its port."""
         port = free_port(port)
         with self._narrator.step(f"Serve decisions on http://{_HOST}:{port}"):
-            command = flyball_command(
-                self._home.root, "serve", "--host", _HOST, "--port", str(port)
-            )
+            where = ("--host", _HOST, "--port", str(port))
+            pages = ("--console-port", str(self._console_port)) if self._console_port else ()
+            command = flyball_command(self._home.root, "serve", *where, *pages)
             self._server = stack.enter_context(running(command, self._log))
             self._until_ready(port)
         return port
@@ -218,9 +239,11 @@ def _check_not_served(home: Home) -> None:
         raise HomeInUse(f"A demo is running on {home.root}.", "Stop it first.") from error
 
 
-def _explain(narrator: Narrator, home: Home, base: str, tenant: str, ui: str) -> None:
+def _explain(narrator: Narrator, home: Home, base: str, tenant: str, ui: str, console: str) -> None:
     narrator.say(
-        f"\nA decision, as a gateway gets it (the JSON below):\n"
+        f"\nThe console, where people see and correct it all:\n"
+        f"  {console}\n"
+        f"A decision, as a gateway gets it (the JSON below):\n"
         f"  curl {base}/v1/decisions/{tenant}\n"
         f"Why:       curl {base}/v1/decisions/{tenant}/explanation\n"
         f"API docs:  {base}/docs\n"

@@ -68,13 +68,16 @@ class GateSettings:
                     f"gates.{item.name} {value:g} must lie in {low:g}..{high:g}.",
                     field=f"gates.{item.name}",
                 )
-        for low, high in (("slope_low", "slope_high"), ("effect_slope_low", "effect_slope_high")):
-            if getattr(self, low) > getattr(self, high):
+        for lower, upper in (
+            ("slope_low", "slope_high"),
+            ("effect_slope_low", "effect_slope_high"),
+        ):
+            if getattr(self, lower) > getattr(self, upper):
                 raise InvalidInput(
-                    f"gates.{low} {getattr(self, low):g} is above gates.{high} "
-                    f"{getattr(self, high):g}.",
+                    f"gates.{lower} {getattr(self, lower):g} is above gates.{upper} "
+                    f"{getattr(self, upper):g}.",
                     "Write the lower end of the range first.",
-                    field=f"gates.{low}",
+                    field=f"gates.{lower}",
                 )
 
 

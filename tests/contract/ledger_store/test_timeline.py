@@ -38,8 +38,8 @@ def test_everything_is_told_newest_first_and_only_of_this_tenant(ledger: Ledger)
         ]
     )
     ledger.add_override(
-        "t1", OverrideKind.FORCE_NEUTRAL, author="ann", reason="escalation", now_us=NOW + 3 * DAY_US,
-        expires_us=NOW + 9 * DAY_US,
+        "t1", OverrideKind.FORCE_NEUTRAL, author="ann", reason="escalation",
+        now_us=NOW + 3 * DAY_US, expires_us=NOW + 9 * DAY_US,
     )  # fmt: skip
     told = ledger.happenings("t1", now_us=NOW + 5 * DAY_US)
     assert [item.kind for item in told] == ["override", "intervention", "outcome", "decision"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import zlib
+from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,7 +91,8 @@ class FeatureTable:
         self._type = record_type(len(self.header.dose_arms), len(self.header.features))
         if self._type.itemsize != size or len(self._map) < self._records_at + size * tenants:
             raise _damaged(path)
-        self._words = np.frombuffer(self._map, dtype="<u8", count=tenants, offset=index_at)
+        # Bisected in C without an array for each question.
+        self._words = memoryview(self._map)[index_at : self._records_at].cast("Q")
         self._tenants: int = tenants
         self._later: dict[bytes, int] = {}
         self._seen: int = tenants
@@ -130,8 +132,8 @@ class FeatureTable:
 
     def _slot_of(self, key: bytes) -> int | None:
         word = index_word(key)
-        slot = int(np.searchsorted(self._words, np.uint64(word)))
-        while slot < self._tenants and int(self._words[slot]) == word:
+        slot = bisect_left(self._words, word)
+        while slot < self._tenants and self._words[slot] == word:
             at = self._records_at + slot * self._size
             if self._map[at + 8 : at + 24] == key:
                 return slot

@@ -46,14 +46,7 @@ class SqliteCommercial(SqlitePart):
         accepted = total = 0
         for chunk in chunks(records):
             with self.file.writing() as connection:
-                before = connection.total_changes()
-                connection.executemany(
-                    "INSERT INTO intervention "
-                    "(fingerprint, tenant_id, time_us, known_us, kind, note) "
-                    "VALUES (?,?,?,?,?,?) ON CONFLICT DO NOTHING",
-                    [_intervention(record) for _, record in chunk],
-                )
-                accepted += connection.total_changes() - before
+                accepted += insert_interventions(connection, [record for _, record in chunk])
                 total += len(chunk)
         return ImportReport(accepted=accepted, duplicates=total - accepted)
 
@@ -70,6 +63,17 @@ class SqliteCommercial(SqlitePart):
             )
             for row in rows
         ]
+
+
+def insert_interventions(connection: Any, records: Iterable[Intervention]) -> int:
+    """Add them inside the caller's transaction; how many were not there yet."""
+    before: int = connection.total_changes()
+    connection.executemany(
+        "INSERT INTO intervention (fingerprint, tenant_id, time_us, known_us, kind, note) "
+        "VALUES (?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+        [_intervention(record) for record in records],
+    )
+    return int(connection.total_changes()) - before
 
 
 def _intervention(record: Intervention) -> tuple[Any, ...]:

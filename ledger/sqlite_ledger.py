@@ -14,15 +14,19 @@ from ledger.sqlite_commercial import SqliteCommercial
 from ledger.sqlite_connection import BUSY_TIMEOUT_MS, SqliteFile
 from ledger.sqlite_decisions import SqliteDecisions
 from ledger.sqlite_experiments import SqliteExperiments
+from ledger.sqlite_feedback import SqliteFeedback
 from ledger.sqlite_kills import SqliteKills
+from ledger.sqlite_notes import SqliteNotes
 from ledger.sqlite_notices import SqliteNotices
 from ledger.sqlite_outbox import SqliteOutbox
+from ledger.sqlite_override_requests import SqliteOverrideRequests
 from ledger.sqlite_overrides import SqliteOverrides
 from ledger.sqlite_plans import SqlitePlans
 from ledger.sqlite_service import SqliteService
 from ledger.sqlite_sessions import SqliteSessions
 from ledger.sqlite_settings import SqliteSettings
 from ledger.sqlite_shadow import SqliteShadow
+from ledger.sqlite_tasks import SqliteTasks
 from ledger.sqlite_timeline import SqliteTimeline
 from ledger.sqlite_tokens import SqliteTokens
 from ledger.sqlite_users import SqliteUsers
@@ -36,6 +40,10 @@ class SqliteLedger(
     SqliteService,
     SqliteDecisions,
     SqliteOverrides,
+    SqliteOverrideRequests,
+    SqliteNotes,
+    SqliteTasks,
+    SqliteFeedback,
     SqliteExperiments,
     SqliteSettings,
     SqliteTimeline,

@@ -42,36 +42,10 @@ class SqliteOverrides(SqlitePart):
             See :class:`flyball.override.Override`.
         """
         with self.file.writing() as connection:
-            if not connection.execute(
-                "SELECT 1 FROM account WHERE tenant_id = ? LIMIT 1", (tenant_id,)
-            ).fetchall():
-                raise NotFound(
-                    f"There is no tenant {tenant_id[:128]!r}.", "Check it with flyball status."
-                )
-            last = connection.execute("SELECT max(seq) FROM override").fetchall()[0][0]
-            override = Override(
-                override_id=f"o_{(last or 0) + 1}",
-                tenant_id=tenant_id,
-                kind=kind,
-                author=author,
-                reason=reason,
-                created_us=now_us,
-                expires_us=expires_us,
-                arm=arm,
-            )
-            connection.execute(
-                "INSERT INTO override (seq, tenant_id, kind, arm, reason, author, created_us, "
-                "expires_us) VALUES (?,?,?,?,?,?,?,?)",
-                (
-                    (last or 0) + 1, tenant_id, kind.value, arm, reason, author, now_us, expires_us,
-                ),
+            return insert_override(
+                connection, tenant_id, kind, author=author, reason=reason, now_us=now_us,
+                expires_us=expires_us, arm=arm,
             )  # fmt: skip
-            after = {"kind": kind.value, "arm": arm, "expiresUs": expires_us}
-            append_audit(
-                connection, now_us, author, "override.add", tenant_id, reason=reason,
-                after=canonical_json(after),
-            )  # fmt: skip
-        return override
 
     def end_override(
         self, override_id: str, *, author: str, now_us: int, reason: str = ""
@@ -118,6 +92,67 @@ class SqliteOverrides(SqlitePart):
         if active_at_us is None:
             return found
         return [override for override in found if override.active_at(active_at_us)]
+
+
+def check_override(
+    connection: Any,
+    tenant_id: str,
+    kind: OverrideKind,
+    *,
+    author: str,
+    reason: str,
+    now_us: int,
+    expires_us: int,
+    arm: int | None,
+) -> Override:
+    """The override that would be made next; raises what ``add_override`` raises."""
+    if not connection.execute(
+        "SELECT 1 FROM account WHERE tenant_id = ? LIMIT 1", (tenant_id,)
+    ).fetchall():
+        raise NotFound(f"There is no tenant {tenant_id[:128]!r}.", "Check it with flyball status.")
+    last = connection.execute("SELECT max(seq) FROM override").fetchall()[0][0]
+    return Override(
+        override_id=f"o_{(last or 0) + 1}",
+        tenant_id=tenant_id,
+        kind=kind,
+        author=author,
+        reason=reason,
+        created_us=now_us,
+        expires_us=expires_us,
+        arm=arm,
+    )
+
+
+def insert_override(
+    connection: Any,
+    tenant_id: str,
+    kind: OverrideKind,
+    *,
+    author: str,
+    reason: str,
+    now_us: int,
+    expires_us: int,
+    arm: int | None,
+) -> Override:
+    """Make an override and its audit row inside the caller's transaction."""
+    override = check_override(
+        connection, tenant_id, kind, author=author, reason=reason, now_us=now_us,
+        expires_us=expires_us, arm=arm,
+    )  # fmt: skip
+    connection.execute(
+        "INSERT INTO override (seq, tenant_id, kind, arm, reason, author, created_us, "
+        "expires_us) VALUES (?,?,?,?,?,?,?,?)",
+        (
+            int(override.override_id.removeprefix("o_")), tenant_id, kind.value, arm, reason,
+            author, now_us, expires_us,
+        ),
+    )  # fmt: skip
+    after = {"kind": kind.value, "arm": arm, "expiresUs": expires_us}
+    append_audit(
+        connection, now_us, author, "override.add", tenant_id, reason=reason,
+        after=canonical_json(after),
+    )  # fmt: skip
+    return override
 
 
 def _seq_of(override_id: str) -> int:

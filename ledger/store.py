@@ -18,6 +18,7 @@ from flyball.plan import Plan
 from flyball.tenant import Account
 from ledger.changes import Changes, Cursor
 from ledger.decision_change import DecisionChange, DecisionRun
+from ledger.follow_up_store import FollowUpStore
 from ledger.happening import Happening
 from ledger.kill import KillLog
 from ledger.notice import Notice, NoticeKind
@@ -315,6 +316,7 @@ class Ledger(
     ServiceStore,
     DecisionStore,
     OverrideStore,
+    FollowUpStore,
     ExperimentStore,
     SettingStore,
     TokenStore,

@@ -22,6 +22,7 @@ from console.account import routes as account
 from console.book import routes as book
 from console.design.pages import STATIC, page
 from console.desk import Desk, desk_of
+from console.team import routes as team
 from flyball.errors import Conflict, FlyballError, InvalidInput, NotFound, Refused
 
 #: Requests worked on at once: each may hold a connection to the ledger.
@@ -35,7 +36,13 @@ def create_console(desk: Desk) -> FastAPI:
         lifespan=_with_few_threads,
     )  # fmt: skip
     application.state.desk = desk
-    for router in (door.routes(), book.routes(), account.routes(), guide.routes()):
+    for router in (
+        door.routes(),
+        book.routes(),
+        account.routes(),
+        team.routes(),
+        guide.routes(),
+    ):
         application.include_router(router)
     application.mount("/console/static", _Static(directory=STATIC))
     application.add_api_route("/", _to_console, include_in_schema=False)

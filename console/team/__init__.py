@@ -1,0 +1,1 @@
+"""Views over many accounts: the portfolio, what changed, how right the model was."""

@@ -41,7 +41,7 @@ def command(
     else:
         sock = listen_tcp(host, ours.port if port is None else port)
     now_us = _clock(home, clock or settings.decisions.clock.value)
-    with open_desk(home, ours, now_us) as desk:
+    with open_desk(home, ours, now_us, grid=settings.decisions.grid) as desk:
         if fd is None:
             click.echo(f"The console is on {console_address(sock)}")
         gc.collect()

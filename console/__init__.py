@@ -20,6 +20,9 @@ Rooms
     words for codes, charts as SVG with a table beside each, messages after a move.
 ``book/``
     My accounts: the list, its filters and columns, saved views, export.
+``say/``
+    What people do about accounts: overrides and the second pair of eyes, notes, tasks, contacts,
+    feedback, and the same for many at once. Each form is a page of its own.
 ``templates/`` ``static/``
     Jinja templates (one folder a room; ``layout.html`` and ``parts.html`` are everybody's), one
     style sheet, our own small script, htmx and the typeface at exact versions.

@@ -22,6 +22,7 @@ from console.account import routes as account
 from console.book import routes as book
 from console.design.pages import STATIC, page
 from console.desk import Desk, desk_of
+from console.say import routes as say
 from console.team import routes as team
 from flyball.errors import Conflict, FlyballError, InvalidInput, NotFound, Refused
 
@@ -40,6 +41,7 @@ def create_console(desk: Desk) -> FastAPI:
         door.routes(),
         book.routes(),
         account.routes(),
+        say.routes(),
         team.routes(),
         guide.routes(),
     ):

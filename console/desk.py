@@ -10,6 +10,7 @@ from fastapi import Request
 
 from console.settings import ConsoleSettings
 from console.standings.file import Standings
+from flyball.arm import ArmGrid
 from flyball.home import Home
 from ledger.sqlite_ledger import SqliteLedger
 from telemetry.account_usage import AccountUsage
@@ -25,14 +26,16 @@ class Desk:
     """Shared by all requests; everything in it may be used from any thread.
 
     ``now_us`` is the time that decisions and accounts are told against: the machine's, or the last
-    event's where the home lives by the time of its events. ``wall_us`` is the machine's: sessions
-    and what people do count by it.
+    event's where the home lives by the time of its events. ``wall_us`` is the machine's:
+    sessions count by it, and so does what concerns no account. ``grid`` holds the multipliers that
+    the deployment is set up with.
     """
 
     home: Home
     ledger: SqliteLedger
     standings: Standings
     usage: AccountUsage
+    grid: ArmGrid = field(default_factory=ArmGrid)
     settings: ConsoleSettings = field(default_factory=ConsoleSettings)
     now_us: Callable[[], int] = wall_clock_us
     wall_us: Callable[[], int] = wall_clock_us

@@ -13,6 +13,7 @@ from console.desk import Desk, wall_clock_us
 from console.settings import ConsoleSettings
 from console.standings.file import Standings
 from console.standings.follower import Follower
+from flyball.arm import ArmGrid
 from flyball.home import Home
 from ledger.sqlite_ledger import SqliteLedger
 from telemetry.account_usage import AccountUsage
@@ -22,7 +23,11 @@ _GRACE_SECONDS = 5
 
 @contextmanager
 def open_desk(
-    home: Home, settings: ConsoleSettings, now_us: Callable[[], int] = wall_clock_us
+    home: Home,
+    settings: ConsoleSettings,
+    now_us: Callable[[], int] = wall_clock_us,
+    *,
+    grid: ArmGrid | None = None,
 ) -> Iterator[Desk]:
     """A desk whose standings have been brought up to date and go on following."""
     ledger = SqliteLedger(home.ledger)
@@ -33,7 +38,7 @@ def open_desk(
     try:
         yield Desk(
             home=home, ledger=ledger, standings=standings, usage=AccountUsage(home),
-            settings=settings, now_us=now_us,
+            settings=settings, now_us=now_us, grid=grid or ArmGrid(),
         )  # fmt: skip
     finally:
         follower.close()

@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 
 from flyball.errors import InvalidInput
 
+#: Which overrides need a second person.
+EYES = ("none", "choose", "all")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleSettings:
@@ -27,6 +30,9 @@ class ConsoleSettings:
         A sign-in lasts this long at most (1..720).
     idle_minutes:
         And ends after so long without a page (5..43200).
+    second_pair_of_eyes:
+        Which overrides wait until another person with the role approves: ``none``, ``choose``
+        (those that choose a multiplier) or ``all``.
     """
 
     enabled: bool = True
@@ -35,6 +41,7 @@ class ConsoleSettings:
     public_url: str = ""
     session_hours: int = 12
     idle_minutes: int = 120
+    second_pair_of_eyes: str = "none"
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -47,6 +54,12 @@ class ConsoleSettings:
                     f"console.{name} {getattr(self, name)} must lie in {low}..{high}.",
                     field=f"console.{name}",
                 )
+        if self.second_pair_of_eyes not in EYES:
+            raise InvalidInput(
+                f"console.second_pair_of_eyes {self.second_pair_of_eyes!r} is not known.",
+                f"Write one of: {', '.join(EYES)}.",
+                field="console.second_pair_of_eyes",
+            )
         if self.public_url:
             _check_url(self.public_url)
 

@@ -17,6 +17,7 @@ from console.design.chart import Line, line_chart
 from console.design.display import date, multiplier, percent
 from console.design.pages import page
 from console.desk import Desk, desk_of
+from console.say.panel import panel_of
 from console.standings.row import Standing
 from console.standings.search import one
 from flyball.errors import FlyballError
@@ -76,6 +77,7 @@ def routes() -> APIRouter:
                 base_limit=row.base_limit, money=_money(desk, row, now_us),
                 economics=desk.ledger.economics(now_us), weekly_demand=usage.weekly_demand,
             ),
+            say=panel_of(desk, tenant),
             alike=similar(desk.standings, visitor.accessible, row), alike_rule=RULE,
         )  # fmt: skip
 

@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "effects": "effects",
     "experiment": "experiment",
     "features": "features",
+    "feedback": "feedback",
     "import": "importing",
     "kill": "kill",
     "models": "models",

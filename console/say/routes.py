@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from console.say import approvals, override
+from console.say import approvals, follow_up, override, tasks
 
 
 def routes() -> APIRouter:
     """Overrides, approvals, and what people write down."""
     router = APIRouter()
-    for part in (override.routes(), approvals.routes()):
-        router.include_router(part)
+    for part in (override, approvals, follow_up, tasks):
+        router.include_router(part.routes())
     return router

@@ -19,6 +19,7 @@ from console.access.form import ForgedForm
 from console.access.headers import SecureHeaders
 from console.access.visitor import COOKIE, NotAllowed, NotSignedIn, Visitor, visitor_of
 from console.account import routes as account
+from console.administration import routes as administration
 from console.book import routes as book
 from console.design.pages import STATIC, page
 from console.desk import Desk, desk_of
@@ -43,6 +44,7 @@ def create_console(desk: Desk) -> FastAPI:
         account.routes(),
         say.routes(),
         team.routes(),
+        administration.routes(),
         guide.routes(),
     ):
         application.include_router(router)

@@ -24,7 +24,7 @@ _EXPORTS = {"POST /v1/exports": {"weight": 10, "base": 100, "contract": 90}}
         {"base": 10, "contract": 8, "per": "month", "kind": "quota", "soft": 80, "paid": True},
         {"base": 10, "contract": 8, "per": "minute", "kind": "storage", "soft": 90},
         {"base": 10, "contract": 8, "per": "minute", "kind": "rate", "endpoints": _EXPORTS},
-        {"base": 10, "contract": 8, "per": "day", "kind": "rate", "endpoints": {"/a": {"weight": 0}}},
+        {"base": 9, "contract": 8, "per": "day", "kind": "rate", "endpoints": {"/": {"weight": 0}}},
     ],
 )  # fmt: skip
 def test_a_limit_is_read_back_as_it_was_written(document: dict[str, Any]) -> None:

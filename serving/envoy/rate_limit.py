@@ -61,8 +61,9 @@ class RateLimits:
         verdict = self._desk.counters.admit(terms, _ask(entries, descriptor, request), now_us)
         self._desk.count("allowed" if verdict.passes else "denied")
         _add_status(response, verdict)
-        response.response_headers_to_add.extend(plain(limit_fields(verdict, now_us)))
-        response.request_headers_to_add.extend(plain([(STATE_FIELD, decided.source)]))
+        state = (STATE_FIELD, decided.source)
+        response.response_headers_to_add.extend(plain([*limit_fields(verdict, now_us), state]))
+        response.request_headers_to_add.extend(plain([state]))
         response.dynamic_metadata.update(metadata_of(terms, decided))
         if not verdict.passes:
             response.overall_code = _OVER

@@ -88,6 +88,15 @@ class Server:
             assert time.monotonic() < ends, "flyball serve does not start"
             time.sleep(0.05)
 
+    def pause(self) -> None:
+        """It is there, but does not answer."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGCONT)
+
     def kill(self) -> None:
         """SIGKILL to it and its children."""
         if self._process is not None:

@@ -1,0 +1,35 @@
+"""A real `flyball serve` with HTTP and gRPC on Unix sockets, and a service behind Envoy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.gateways.service_behind import ServiceBehind, service_behind
+from tests.integration.node.server import Server
+
+
+@pytest.fixture(scope="package")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("envoy")
+    running = Server(folder / "home", "--uds", str(folder / "http.sock"))
+    running.home.settings.write_text(
+        f'[grpc]\nlisten = "unix:{folder}/grpc.sock"\nassignment_seconds = 10\n'
+        '[authorize]\nplan_url = "https://example.com/plan"\n'
+    )
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+def server(started: Server) -> Server:
+    """The service, up."""
+    started.start()
+    return started
+
+
+@pytest.fixture(scope="package")
+def behind() -> Iterator[ServiceBehind]:
+    with service_behind() as running:
+        yield running

@@ -28,8 +28,13 @@ local KNOWN = {
 
 local options, removed
 local outcomes = {}
--- Requests on their way, by the ticket in $flyball_ticket (which survives internal redirects).
+-- Requests on their way, by number. A request carries its number in $flyball_ticket, which survives
+-- internal redirects, or in the table that a gateway on OpenResty keeps for each request.
 local tickets, last_ticket = {}, 0
+
+local function number_of(ctx)
+    return tonumber(ctx and ctx.flyball_ticket or not ctx and ngx.var.flyball_ticket)
+end
 
 --- In init_by_lua: take the settings, and load what the sidecar has written.
 function _M.start(given)
@@ -59,8 +64,16 @@ local function put_away_counts()
     outcomes = {}
 end
 
+--- In exit_worker_by_lua: keep what only this worker knows.
+function _M.stop()
+    usage.put_away()
+    journal.put_away()
+    put_away_counts()
+end
+
 local function step(premature)
-    if premature then return end
+    -- The worker ends in order; other gateways on OpenResty say so in no other way.
+    if premature then return _M.stop() end
     for _, part in ipairs({ decisions, usage, journal }) do
         local ok, why = pcall(part.follow)
         if not ok then ngx.log(ngx.ERR, "flyball: ", why) end
@@ -77,24 +90,21 @@ function _M.follow()
     ngx.timer.at(0, step)
 end
 
---- In exit_worker_by_lua: keep what only this worker knows.
-function _M.stop()
-    usage.put_away()
-    journal.put_away()
-    put_away_counts()
-end
-
 local function clean()
     for name in pairs(ngx.req.get_headers(0)) do
         if fields.is_ours(name) or removed[name] then ngx.req.clear_header(name) end
     end
 end
 
-local function ticket_of(state)
+local function new_ticket(ctx)
     last_ticket = last_ticket + 1
-    local ticket = { state = state, states = {} }
+    if ctx then
+        ctx.flyball_ticket = last_ticket
+    else
+        ngx.var.flyball_ticket = last_ticket
+    end
+    local ticket = { state = "open", states = {} }
     tickets[last_ticket] = ticket
-    ngx.var.flyball_ticket = last_ticket
     return ticket
 end
 
@@ -182,22 +192,23 @@ local function decide(ticket, name)
     return fields.status(ticket.states)
 end
 
-local function refuse(ticket, status)
+local function answer(status, body, headers)
     ngx.status = status
-    ngx.header["Content-Type"] = refusal.MEDIA_TYPE
-    ngx.header["Cache-Control"] = "no-store"
-    ngx.print(refusal.body(ticket.states, status, options.plan_url))
+    for name, value in pairs(headers) do ngx.header[name] = value end
+    ngx.print(body)
     return ngx.exit(ngx.HTTP_OK)
 end
 
 --- In access_by_lua, after the gateway's own authentication: let the request pass, hold it, or
 -- answer it. `name` is what the gateway has verified; never a client's header.
-function _M.admit(name)
-    if ngx.req.is_internal() and ngx.var.flyball_ticket ~= "" then return end
+-- `ctx`: where another gateway keeps what belongs to this request; nil: in nginx's variable.
+-- `exit`: how another gateway answers, by (status, body, headers); its result is returned.
+function _M.admit(name, ctx, exit)
+    if number_of(ctx) then return end
     local ok, why = pcall(clean)
     local ticket, status
     if ok then
-        ok, why = pcall(function() ticket = ticket_of("open") end)
+        ok, why = pcall(function() ticket = new_ticket(ctx) end)
     end
     if ok then
         ok, status = pcall(decide, ticket, name)
@@ -212,7 +223,11 @@ function _M.admit(name)
         ngx.log(ngx.ERR, "flyball: the request passes: ", why)
         return
     end
-    if status then return refuse(ticket, status) end
+    if status then
+        return (exit or answer)(status, refusal.body(ticket.states, status, options.plan_url), {
+            ["Content-Type"] = refusal.MEDIA_TYPE, ["Cache-Control"] = "no-store",
+        })
+    end
 end
 
 local function charge_answer(ticket)
@@ -229,8 +244,9 @@ local function charge_answer(ticket)
 end
 
 --- In header_filter_by_lua: say where the tenant stands, and take what the answer says was used.
-function _M.tell()
-    local ticket = tickets[tonumber(ngx.var.flyball_ticket)]
+function _M.tell(ctx)
+    local number = number_of(ctx)
+    local ticket = number and tickets[number]
     if not ticket then return end
     local header = ngx.header
     header["Flyball-State"] = ticket.state
@@ -240,9 +256,9 @@ function _M.tell()
 end
 
 --- In log_by_lua: give slots back, and count.
-function _M.leave()
-    local number = tonumber(ngx.var.flyball_ticket)
-    local ticket = tickets[number]
+function _M.leave(ctx)
+    local number = number_of(ctx)
+    local ticket = number and tickets[number]
     if not ticket then return end
     tickets[number] = nil
     local ok, why = pcall(function()

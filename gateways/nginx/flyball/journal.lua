@@ -6,8 +6,7 @@ local counters = require "flyball.counters"
 local _M = {}
 
 local INTERVAL_SECONDS = 10
-local path, due
-local fresh = false
+local path, due, shared
 
 -- The last line of each key counts.
 local function read()
@@ -27,9 +26,8 @@ end
 function _M.open(options)
     path = options.spool and options.spool .. "/allowances.tsv"
     if not path then return end
-    local shared = ngx.shared[options.counters_dict]
-    fresh = shared:add("\tresumed", true) == true
-    if fresh then
+    shared = ngx.shared[options.counters_dict]
+    if shared:add("\tresumed", true) then
         for _, line in pairs(read()) do counters.resume(line) end
     end
 end
@@ -38,7 +36,7 @@ end
 function _M.begin()
     if not path then return end
     due = ngx.now() + INTERVAL_SECONDS
-    if not fresh or ngx.worker.id() ~= 0 then return end
+    if not shared:add("\tshortened", true) then return end
     local file = io.open(path .. ".part", "wb")
     if not file then
         ngx.log(ngx.ERR, "flyball: ", path, " cannot be written: allowances are lost in a restart")

@@ -1,4 +1,4 @@
-"""nginx with Lua in the place of a gateway built on it: runs a plugin's phases on a stub of its API.
+"""nginx with Lua in the place of a gateway built on it: runs a plugin on a stub of its API.
 
 It proves what the plugin's Lua does when its phases are called as the gateway documents, not that
 the gateway calls them so.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from console.say import approvals, follow_up, override, tasks
+from console.say import approvals, bulk, follow_up, override, tasks
 
 
 def routes() -> APIRouter:
     """Overrides, approvals, and what people write down."""
     router = APIRouter()
-    for part in (override, approvals, follow_up, tasks):
+    for part in (override, approvals, follow_up, tasks, bulk):
         router.include_router(part.routes())
     return router

@@ -21,6 +21,8 @@ from ledger.sqlite_ledger import SqliteLedger, open_ledger
 
 TENANTS, WEEKS = 120, 8
 PASSWORD = "correct horse battery staple"
+#: Choosing a multiplier needs a second pair of eyes; other overrides hold at once.
+SETTINGS = '[console]\nsecond_pair_of_eyes = "choose"\n'
 #: Login, role and what they see.
 USERS = (
     ("ann", "admin", ("all",)),
@@ -36,6 +38,8 @@ _ARMS = (85, 100, 100, 115, 70, 100, 130)
 def fill(home: Home, folder: Path) -> None:
     """Simulate, import, let people in and score: what a real home has, within seconds."""
     delivery = folder / "delivery"
+    home.root.mkdir(parents=True, exist_ok=True)
+    home.settings.write_text(SETTINGS, encoding="utf-8")
     _run("-m", "simulation", "--tenants", str(TENANTS), "--weeks", str(WEEKS), "--quiet",
          "--seed", "5", "--end", "now", "--out", str(delivery))  # fmt: skip
     flyball(home, "import", str(delivery))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from flyball.arm import NEUTRAL
 from flyball.outlook import NO_EFFECT, ArmEffect, Estimate, Hazards, Outlook, Trust
@@ -52,19 +52,90 @@ def outlook_of(
     )
 
 
+class _LazyEffects(Mapping[int, ArmEffect]):
+    """Effects of one tenant by arm, made when asked for: most policies look at one or two."""
+
+    __slots__ = ("_at", "_doses", "_made", "_means", "_sds", "_trusts")
+
+    def __init__(
+        self,
+        at: Mapping[int, int],
+        means: list[list[float]],
+        sds: list[list[float]],
+        trusts: list[int],
+        doses: list[float],
+    ) -> None:
+        self._at = at
+        self._means, self._sds = means, sds
+        self._trusts, self._doses = trusts, doses
+        self._made: dict[int, ArmEffect] = {}
+
+    def __getitem__(self, arm: int) -> ArmEffect:
+        made = self._made.get(arm)
+        if made is None:
+            at = self._at[arm]
+            made = self._made[arm] = _effect(
+                arm, self._means[at], self._sds[at], self._trusts[at], self._doses[at]
+            )
+        return made
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._at)
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+
+def outlooks_of(
+    scores: Scores, arms: Sequence[int], dose: Float32, demand_per_period: Sequence[float]
+) -> list[Outlook]:
+    """The outlooks of a whole batch, equal to :func:`outlook_of` row by row but made faster.
+
+    For answers made while somebody waits; a control loop that keeps its outlooks is better off
+    with plain ones, which hold nothing back.
+
+    Parameters
+    ----------
+    scores, arms, dose:
+        As for :func:`outlook_of`.
+    demand_per_period:
+        One for each row.
+    """
+    at = {arm: column for column, arm in enumerate(arms)}
+    return [
+        Outlook(
+            hazards=Hazards(upgrade=upgrade, downgrade=downgrade, churn=churn),
+            effects=_LazyEffects(at, means, sds, trusts, doses),
+            demand_per_period=demand,
+        )
+        for (upgrade, downgrade, churn), means, sds, trusts, doses, demand in zip(
+            scores.hazards.tolist(),
+            scores.mean.tolist(),
+            scores.sd.tolist(),
+            scores.trust.tolist(),
+            dose.tolist(),
+            demand_per_period,
+            strict=True,
+        )
+    ]
+
+
+#: Compared with itself: known to be nothing, for every tenant.
+_NEUTRAL_EFFECT = ArmEffect(
+    arm=NEUTRAL,
+    dose=0.0,
+    trust=Trust.PERSONAL,
+    upgrade=NO_EFFECT,
+    downgrade=NO_EFFECT,
+    churn=NO_EFFECT,
+)
+
+
 def _effect(
     arm: int, mean: list[float], deviation: list[float], trust: int, dose: float
 ) -> ArmEffect:
     if arm == NEUTRAL:
-        # Compared with itself: known to be nothing, for every tenant.
-        return ArmEffect(
-            arm=arm,
-            dose=0.0,
-            trust=Trust.PERSONAL,
-            upgrade=NO_EFFECT,
-            downgrade=NO_EFFECT,
-            churn=NO_EFFECT,
-        )
+        return _NEUTRAL_EFFECT
     known_dose = None if math.isnan(dose) else dose
     level = TRUST_LEVELS[trust]
     if level is Trust.NONE:

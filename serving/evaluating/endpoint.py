@@ -7,6 +7,7 @@ in the OpenAPI document all the same (:mod:`serving.evaluating.description`).
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -147,7 +148,7 @@ def document(
         "effectiveLimit": _limit(answer, served),
         "enforceFriction": _is_friction(answer, served),
         "windowSeconds": answer.window_seconds,
-        "limits": None if limits is None else [*map(limit_json, limits)],
+        "limits": None if limits is None else _limits_json(limits),
         "endpoint": _endpoint(limits, endpoint),
         "reasons": [*moved, *answer.reasons],
         "source": answer.source.value,
@@ -161,7 +162,7 @@ def document(
         "proposed": None,
         "modelVersion": evaluated.model_version or None,
         "policy": evaluated.policy or None,
-        "featuresAsOf": None if evaluated.as_of_us is None else format_instant(evaluated.as_of_us),
+        "featuresAsOf": None if evaluated.as_of_us is None else _time(evaluated.as_of_us),
         "evaluatedAt": format_instant(now_us),
     }
     if found is not None:
@@ -174,6 +175,15 @@ def document(
             "churnProbability": None if chances is None else round(chances.churn, 5),
         }
     return body
+
+
+# Many tenants share a plan, an arm, and the pass that read their features.
+@lru_cache(maxsize=4_096)
+def _limits_json(limits: tuple[EffectiveLimit, ...]) -> msgspec.Raw:
+    return msgspec.Raw(_encode([*map(limit_json, limits)]))
+
+
+_time = lru_cache(maxsize=1_024)(format_instant)
 
 
 def _limits(answer: Answer, *, moved: bool) -> tuple[EffectiveLimit, ...] | None:

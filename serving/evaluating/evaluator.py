@@ -25,7 +25,7 @@ from flyball.outlook import Outlook
 from flyball.policies.registry import policy_named
 from flyball.policy import Policy
 from models.bundle import open_bundle
-from models.outlook import outlook_of
+from models.outlook import outlooks_of
 from models.scorer import Scorer
 from serving.evaluating.evaluation import evaluate, is_live_spike, with_context
 from serving.evaluating.feature_table import FeatureRow, FeatureTable, stamp_of
@@ -174,11 +174,8 @@ class Evaluator:
         dose = np.stack([row.dose for row, _, _ in known])
         segment = np.array([row.model_segment for row, _, _ in known], dtype=np.int64)
         scores = ready.scorer.score(np.ascontiguousarray(x), segment, dose)
-        arms = ready.table.header.dose_arms
-        return [
-            outlook_of(scores, at, arms, dose, demand_per_period=row.demand_per_period)
-            for at, (row, _, _) in enumerate(known)
-        ]
+        demand = [row.demand_per_period for row, _, _ in known]
+        return outlooks_of(scores, ready.table.header.dose_arms, dose, demand)
 
     def _evaluated(
         self, ready: _Ready, row: FeatureRow, outlook: Outlook, answer: Answer, spike: bool

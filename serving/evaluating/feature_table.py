@@ -6,8 +6,8 @@ import mmap
 import os
 import zlib
 from bisect import bisect_left
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -26,17 +26,19 @@ from serving.evaluating.layout import (
     record_type,
 )
 
+_FLOAT = np.dtype("<f4")
+_Word = TypeVar("_Word", int, str)
+_MOST_MASKS = 1_024
 #: A record caught half-written is whole again within microseconds.
 _LOOKS = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeatureRow:
+class FeatureRow(msgspec.Struct, frozen=True, kw_only=True):
     """What the table says about one tenant.
 
     ``features`` float32 [F] in the header's order, ``dose`` float32 [A] in that of ``dose_arms``;
-    both are copies. Money is in minor units a month, NaN where unknown. ``permitted`` are the arms
-    that a move from the one in force could lead to; ``rules`` says what took others away.
+    both are the row's own. Money is in minor units a month, NaN where unknown. ``permitted`` are
+    the arms that a move from the one in force could lead to; ``rules`` says what took others away.
     """
 
     as_of_us: int
@@ -96,6 +98,8 @@ class FeatureTable:
         self._tenants: int = tenants
         self._later: dict[bytes, int] = {}
         self._seen: int = tenants
+        self._arms_of: dict[int, tuple[int, ...]] = {}
+        self._rules_of: dict[int, tuple[str, ...]] = {}
         self._dose_at = FIXED.size
         self._features_at = FIXED.size + 4 * len(self.header.dose_arms)
 
@@ -125,8 +129,9 @@ class FeatureTable:
             return None
         at = self._records_at + slot * self._size
         for _ in range(_LOOKS):
-            raw = self._map[at : at + self._size]
-            if zlib.crc32(raw[4:]) == int.from_bytes(raw[:4], "little"):
+            # Writable, so that the row's arrays need no copy of their own.
+            raw = bytearray(self._map[at : at + self._size])
+            if zlib.crc32(memoryview(raw)[4:]) == int.from_bytes(raw[:4], "little"):
                 return self._read(raw)
         return None
 
@@ -140,7 +145,7 @@ class FeatureTable:
             slot += 1
         return None
 
-    def _read(self, raw: bytes) -> FeatureRow:
+    def _read(self, raw: bytearray) -> FeatureRow:
         header = self.header
         (_, _, as_of_us, demand, mrr, gain, loss, cost, permitted, segment, plan, rules, index) = (
             FIXED.unpack_from(raw)
@@ -152,18 +157,20 @@ class FeatureTable:
             upgrade_gain_minor=gain,
             downgrade_loss_minor=loss,
             unit_cost_minor=cost,
-            permitted=tuple(arm for at, arm in enumerate(header.arms) if permitted >> at & 1),
-            rules=tuple(code for at, code in enumerate(header.rules) if rules >> at & 1),
+            permitted=self._arms_of.get(permitted) or self._arms(permitted),
+            rules=self._rules_of.get(rules) or self._rules(rules),
             segment=_word(header.segments, segment),
             plan=_word(header.plans, plan),
             model_segment=index,
-            dose=np.frombuffer(
-                raw, dtype="<f4", count=len(header.dose_arms), offset=self._dose_at
-            ).copy(),
-            features=np.frombuffer(
-                raw, dtype="<f4", count=len(header.features), offset=self._features_at
-            ).copy(),
+            dose=np.frombuffer(raw, _FLOAT, len(header.dose_arms), self._dose_at),
+            features=np.frombuffer(raw, _FLOAT, len(header.features), self._features_at),
         )
+
+    def _arms(self, mask: int) -> tuple[int, ...]:
+        return _remembered(self._arms_of, mask, self.header.arms)
+
+    def _rules(self, mask: int) -> tuple[str, ...]:
+        return _remembered(self._rules_of, mask, self.header.rules)
 
     def close(self) -> None:
         """Let go of the file; what is still being read stays mapped until then."""
@@ -179,6 +186,16 @@ def stamp_of(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _remembered(
+    known: dict[int, tuple[_Word, ...]], mask: int, words: tuple[_Word, ...]
+) -> tuple[_Word, ...]:
+    """The words whose bits are set; few masks are in use, but a damaged file may hold any."""
+    if len(known) >= _MOST_MASKS:
+        known.clear()
+    found = known[mask] = tuple(word for at, word in enumerate(words) if mask >> at & 1)
+    return found
 
 
 def _word(words: tuple[str, ...], code: int) -> str:

@@ -26,6 +26,7 @@ FRESH_US = 15 * MINUTE_US
 LAST_KNOWN_GOOD_US = DAY_US
 
 _MAX_CACHED_TIMES = 4_096
+_MAX_CACHED_LIMITS = 4_096
 _MULTIPLIERS = [repr(arm / 100) for arm in range(1_001)]
 
 
@@ -140,6 +141,7 @@ class View:
         self._why = Reason.KILL_SWITCH.value if killed else rung.value
         self._bind_words()
         self._times: dict[int, str] = {}
+        self._limits: dict[tuple[int, int, int], tuple[EffectiveLimit, ...]] = {}
         self._texts = table.limit_texts
         self._shapes = self._texts.shapes
         self._tails = self._texts.tails
@@ -216,7 +218,12 @@ class View:
         version, policy = self.table.origins[origin]
         decided_us, period_end_us = self.table.times[times]
         plan, floors = self.table.plan_of(terms)
-        limits = limits_under(plan, floors, base, served)
+        key = terms, base, served
+        limits = self._limits.get(key)
+        if limits is None:
+            if len(self._limits) >= _MAX_CACHED_LIMITS:
+                self._limits.clear()
+            limits = self._limits[key] = limits_under(plan, floors, base, served)
         first = limits[0] if limits else None
         return Answer(
             tenant_id=self.table.name(slot).decode("ascii"),

@@ -6,7 +6,7 @@ import numpy as np
 
 from flyball.outlook import NO_EFFECT, Trust
 from models.bundle import Bundle
-from models.outlook import outlook_of
+from models.outlook import outlook_of, outlooks_of
 from models.scorer import Scorer
 
 
@@ -45,3 +45,21 @@ def test_the_neutral_arm_is_known_to_change_nothing(draft: Bundle) -> None:
     assert neutral.dose == 0.0
     assert neutral.trust is not Trust.NONE
     assert neutral.upgrade == neutral.downgrade == neutral.churn == NO_EFFECT
+
+
+def test_a_batch_gives_the_outlooks_that_its_rows_give(draft: Bundle) -> None:
+    arms = draft.manifest.arms
+    x = np.arange(12, dtype=np.float32).reshape(3, 4)
+    dose = np.array([[0.2, 0.1, 0, -0.1, np.nan], [np.nan] * 5, [0.0] * 5], np.float32)
+    scores = Scorer(draft).score(x, np.array([0, 1, 0]), dose)
+    demand = [1.0, 2.0, 3.0]
+    batch = outlooks_of(scores, arms, dose, demand)
+    single = [
+        outlook_of(scores, row, arms, dose, demand_per_period=demand[row]) for row in range(3)
+    ]
+    assert [outlook.hazards for outlook in batch] == [outlook.hazards for outlook in single]
+    assert [outlook.demand_per_period for outlook in batch] == demand
+    assert [dict(outlook.effects) for outlook in batch] == [
+        dict(outlook.effects) for outlook in single
+    ]
+    assert batch[0].effects.get(123) is None

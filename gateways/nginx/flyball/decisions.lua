@@ -9,7 +9,9 @@ local _M = {}
 local find, sub = string.find, string.sub
 local tonumber, open = tonumber, io.open
 
-local CHUNK = 262144
+-- Some hundred lines: a worker that follows serves requests between two parts.
+local PART_BYTES = 16384
+local WHOLE_BYTES = 1048576
 local LEASE_SECONDS = 1
 _M.FRESH_SECONDS = 900
 _M.OPEN_SECONDS = 86400
@@ -54,7 +56,10 @@ end
 
 local function take(text, generation)
     local now_ms = ngx.now() * 1000
-    for line in text:gmatch("([^\n]*)\n") do
+    local from, to = 1, find(text, "\n", 1, true)
+    while to do
+        local line = sub(text, from, to - 1)
+        from, to = to + 1, find(text, "\n", to + 1, true)
         if sub(line, 1, 8) == "#flyball" then
             local moment = line:match("^#flyball\t1\t%d+\t%d+\t%d+\t(%d+)")
             if moment then shared:set(mine("published"), tonumber(moment)) end
@@ -68,7 +73,7 @@ end
 local function read_lines(file, generation, offset, pause)
     local rest = ""
     while true do
-        local part = file:read(CHUNK)
+        local part = file:read(pause and PART_BYTES or WHOLE_BYTES)
         if not part then return offset end
         part = rest .. part
         local last = part:match(".*()\n")
@@ -157,6 +162,7 @@ function _M.follow()
         tail(function()
             shared:set(mine("leader"), ngx.worker.pid(), LEASE_SECONDS)
             ngx.sleep(0)
+            killed = exists(kill_file)
         end)
     end
     look()

@@ -9,7 +9,7 @@ import click
 
 from commands.moment import wall_clock_us
 from commands.signing_off import author_option
-from flyball.errors import InvalidInput, NotFound
+from flyball.errors import Conflict, InvalidInput, NotFound
 from flyball.home import Home
 from flyball.instant import format_instant
 from ledger.sqlite_ledger import SqliteLedger
@@ -35,6 +35,7 @@ def command() -> None:
 @click.option("--email", default="", help="Where their daily digest goes.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.option("--no-password", is_flag=True, help="They come through the identity provider only.")
+@click.option("--subject", metavar="ISSUER|SUB", help="Who they are at the identity provider.")
 @author_option
 @click.pass_obj
 def add(
@@ -47,6 +48,7 @@ def add(
     email: str,
     password_stdin: bool,
     no_password: bool,
+    subject: str | None,
     author: str,
 ) -> None:
     """Let LOGIN in; asks for a password."""
@@ -62,7 +64,7 @@ def add(
             stored = ""
         user = ledger.add_user(
             login, role=UserRole(role), sees=rules, name=name, email=email, password=stored,
-            author=author, now_us=wall_clock_us(),
+            subject=_unused(ledger, login, subject), author=author, now_us=wall_clock_us(),
         )  # fmt: skip
     click.echo(f"{user.login}: {user.role.value}, sees {_seen(user)}")
 
@@ -91,6 +93,9 @@ def listing(home: Home, *, as_json: bool) -> None:
 @click.option("--sees", multiple=True, metavar="RULE", help="Replaces what they see.")
 @click.option("--name")
 @click.option("--email")
+@click.option(
+    "--subject", metavar="ISSUER|SUB", help='Who they are at the identity provider; "" unlinks.'
+)
 @author_option
 @click.pass_obj
 def change(
@@ -101,6 +106,7 @@ def change(
     sees: tuple[str, ...],
     name: str | None,
     email: str | None,
+    subject: str | None,
     author: str,
 ) -> None:
     """Change LOGIN's role, name, address or what they see."""
@@ -110,7 +116,7 @@ def change(
         user = ledger.change_user(
             _known(ledger, login).user_id, author=author, now_us=wall_clock_us(), name=name,
             email=email, role=None if role is None else UserRole(role),
-            sees=tuple(map(sees_from, sees)) or None,
+            sees=tuple(map(sees_from, sees)) or None, subject=_unused(ledger, login, subject),
         )  # fmt: skip
     click.echo(f"{user.login}: {user.role.value}, sees {_seen(user)}")
 
@@ -167,6 +173,25 @@ def _known(ledger: SqliteLedger, login: str) -> User:
     return user
 
 
+def _unused(ledger: SqliteLedger, login: str, subject: str | None) -> str | None:
+    """The subject, if nobody else has it."""
+    if not subject:
+        return subject
+    if "|" not in subject.strip("|"):
+        raise InvalidInput(
+            f"{subject[:200]!r} is no subject.",
+            'Write issuer and sub, as in "https://id.example.com|00u1"; the sign-in page shows it.',
+            field="subject",
+        )
+    other = ledger.user_of_subject(subject)
+    if other is not None and other.login != login.strip().lower():
+        raise Conflict(
+            f"{other.login} has this subject.",
+            f'Unlink it first: flyball user change {other.login} --subject "".',
+        )
+    return subject
+
+
 def _password(from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
@@ -194,6 +219,7 @@ def _document(user: User) -> dict[str, object]:
         "email": user.email,
         "role": user.role.value,
         "sees": [str(rule) for rule in user.sees],
+        "subject": user.subject,
         "createdAt": format_instant(user.created_us),
         "disabledAt": None if user.disabled_us is None else format_instant(user.disabled_us),
     }

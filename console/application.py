@@ -14,6 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from console import guide
+from console.access import openid_door
 from console.access import pages as door
 from console.access.form import ForgedForm
 from console.access.headers import SecureHeaders
@@ -23,6 +24,7 @@ from console.administration import routes as administration
 from console.book import routes as book
 from console.design.pages import STATIC, page
 from console.desk import Desk, desk_of
+from console.digest import routes as digest
 from console.say import routes as say
 from console.team import routes as team
 from flyball.errors import Conflict, FlyballError, InvalidInput, NotFound, Refused
@@ -44,10 +46,13 @@ def create_console(desk: Desk) -> FastAPI:
         account.routes(),
         say.routes(),
         team.routes(),
+        digest.routes(),
         administration.routes(),
         guide.routes(),
     ):
         application.include_router(router)
+    if desk.settings.oidc.configured:
+        application.include_router(openid_door.routes(desk.settings.oidc))
     application.mount("/console/static", _Static(directory=STATIC))
     application.add_api_route("/", _to_console, include_in_schema=False)
     application.add_api_route("/console", _to_console, include_in_schema=False)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from urllib.parse import urlsplit
 
+from console.access.openid_settings import OpenIdSettings, open_id_settings_from
 from flyball.errors import InvalidInput
 
 #: Which overrides need a second person.
@@ -33,6 +34,8 @@ class ConsoleSettings:
     second_pair_of_eyes:
         Which overrides wait until another person with the role approves: ``none``, ``choose``
         (those that choose a multiplier) or ``all``.
+    oidc:
+        ``[console.oidc]``: signing in through an OpenID Connect provider.
     """
 
     enabled: bool = True
@@ -42,6 +45,7 @@ class ConsoleSettings:
     session_hours: int = 12
     idle_minutes: int = 120
     second_pair_of_eyes: str = "none"
+    oidc: OpenIdSettings = field(default_factory=OpenIdSettings)
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -81,8 +85,12 @@ def _check_url(url: str) -> None:
 
 def console_settings_from(table: Mapping[str, object]) -> ConsoleSettings:
     """Read the table ``[console]``; raises InvalidInput naming the setting."""
+    # ``[console.mail]`` is read by ``console.digest.settings``.
+    table = {key: value for key, value in table.items() if key != "mail"}
     kinds = {item.name: type(item.default) for item in fields(ConsoleSettings)}
-    for key, value in table.items():
+    values = dict(table)
+    oidc = open_id_settings_from(values.pop("oidc", {}))
+    for key, value in values.items():
         if key not in kinds:
             near = get_close_matches(key, list(kinds), n=1, cutoff=0.0)
             raise InvalidInput(
@@ -96,4 +104,4 @@ def console_settings_from(table: Mapping[str, object]) -> ConsoleSettings:
             raise InvalidInput(
                 f"console.{key} must be {word}, not {value!r}.", field=f"console.{key}"
             )
-    return ConsoleSettings(**table)  # type: ignore[arg-type]
+    return ConsoleSettings(**values, oidc=oidc)  # type: ignore[arg-type]

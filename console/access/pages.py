@@ -16,6 +16,7 @@ from console.access.visitor import COOKIE, Signed, visitor_of
 from console.design.flash import moved_on, own_address
 from console.design.pages import THEME_COOKIE, THEMES, page
 from console.desk import Desk, desk_of
+from flyball.errors import NotFound
 from flyball.instant import HOUR_US
 from ledger.users import User
 
@@ -44,6 +45,8 @@ def routes() -> APIRouter:
     @router.post("/console/sign-in")
     async def enter(request: Request) -> Response:
         form = await read_form(request)
+        if not desk_of(request).settings.oidc.passwords_taken:
+            raise NotFound("Passwords are not taken here.", "Use the other way on the page.")
         expected, given = request.cookies.get(DOOR_COOKIE, ""), text_of(form, FIELD)
         if not expected or not hmac.compare_digest(expected.encode(), given.encode()):
             raise ForgedForm
@@ -117,7 +120,8 @@ def _door(
         token = secrets.token_urlsafe(24)
     answer = page(
         request, "access/sign_in.html", status=status, back=back, login=login, wrong=wrong,
-        token=token,
+        token=token, oidc=desk_of(request).settings.oidc,
+        onward=urlencode({"next": back} if back != HOME else {}),
     )  # fmt: skip
     answer.set_cookie(
         DOOR_COOKIE, token, max_age=3_600, path="/console", httponly=True, samesite="lax",

@@ -22,7 +22,7 @@ from tests.integration.node.server import Server
 CONFIGURED = 50
 
 
-class TeamsLimiter(grpc.GenericRpcHandler):
+class TeamsLimiter(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Counts as the stock service does: up to the override, where there is one."""
 
     def __init__(self) -> None:

@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "dataset": "dataset",
     "decide": "decide",
     "demo": "demo",
+    "digest": "digest",
     "effects": "effects",
     "experiment": "experiment",
     "features": "features",

@@ -13,7 +13,7 @@ from console.standings.tables import MOVED
 from flyball.instant import DAY_US
 
 #: Each list shows so many; its count says how many there are.
-MOST = 25
+MOST = 12
 
 #: What happened to accounts, one row each: time, tenant, kind, what, author, text.
 _HAPPENED = """
@@ -122,7 +122,7 @@ def changed(desk: Desk, accessible: AccessibleTenants, *, days: int = 1) -> Chan
         turned = f"moved_us > {since_us} AND moved_us <= {now_us}"
         return Changed(
             since_us=since_us,
-            happened=tuple(happened[: 2 * MOST]),
+            happened=tuple(happened[: 3 * MOST]),
             happened_count=len(happened),
             risen=_part(beside, f"{fresh} AND churn - churn_before >= {MOVED}"),
             fallen=_part(beside, f"{fresh} AND churn_before - churn >= {MOVED}"),

@@ -25,7 +25,7 @@ from joserfc.jwk import RSAKey
 from joserfc.jws import JWSRegistry
 
 CLIENT, SECRET = "flyball", "s3cret/with+signs"
-PEOPLE = {
+PEOPLE: dict[str, dict[str, Any]] = {
     "00-ann": {"preferred_username": "ann", "name": "Ann Ek", "email": "ann@example.com"},
     "00-new": {"preferred_username": "noa", "name": "Noa Li", "email": "noa@example.com",
                "email_verified": True},

@@ -49,7 +49,7 @@ def test_a_right_token_is_believed() -> None:
 )  # fmt: skip
 def test_any_other_claim_is_not(claims: dict[str, object]) -> None:
     with pytest.raises(TokenInvalid):
-        checked_claims(token(**claims), [public(RSA)], EXPECTED)
+        checked_claims(token(RSA, "RS256", **claims), [public(RSA)], EXPECTED)
 
 
 def test_clocks_may_differ_by_a_minute() -> None:

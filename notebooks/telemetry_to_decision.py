@@ -137,31 +137,33 @@ flyball("train", "--as-of", END)
 from commands.training_data import load_dataset
 from flyball.home import Home
 from flyball.instant import parse_instant
-from training.effects import ArmMeans
+from training.estimators.served import DoseEstimator
 
 dataset = load_dataset(Home(home), parse_instant(END))
 segments = tuple(dataset.groups("segment")[1])
-effects = ArmMeans().fit(dataset, segments)
+effects = DoseEstimator().fit(dataset, segments)
 effects.summary
 
 # %% [markdown]
-# Here is what only a simulation can show: the true mean effect of each arm on a week's upgrades
-# and churn, in percentage points, beside the estimate.
+# Here is what only a simulation can show: the true mean effect of each arm on a week's upgrades and
+# churn, in percentage points, beside the estimate. The estimator speaks of decisions that an arm
+# can reach; over everybody its effect is that times their share.
 
 # %%
 truth = history.truth.table()
 arm = truth["arm"].to_numpy()
 upgrade, churn = (truth[name].to_numpy() for name in ("upgraded", "churned"))
+reached = (np.abs(np.nan_to_num(dataset.dose())) >= 0.005).any(axis=1).mean()
 rows = []
 for index, each in enumerate(effects.arms):
     rows.append(
         {
             "arm": each / 100,
             "true upgrade": 100 * (upgrade[arm == each].mean() - upgrade[arm == 100].mean()),
-            "estimated": 100 * effects.mean[-1, index, 0],
-            "± SD": 100 * effects.sd[-1, index, 0],
+            "estimated": 100 * reached * effects.mean[-1, index, 0],
+            "± SD": 100 * reached * effects.sd[-1, index, 0],
             "true churn": 100 * (churn[arm == each].mean() - churn[arm == 100].mean()),
-            "estimated ": 100 * effects.mean[-1, index, 2],
+            "estimated ": 100 * reached * effects.mean[-1, index, 2],
         }
     )
 pd.DataFrame(rows).round(2)

@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 
 from console.access.visitor import COOKIE
 from console.application import create_console
+from console.design import flash
 from console.desk import Desk
 from console.standings.file import Standings
 from flyball.instant import DAY_US
@@ -57,6 +58,9 @@ class Guest:
 
     def ask(self, method: str, address: str, tenant_id: str = "") -> tuple[int, str]:
         """Status, and what the answer says (page, or where it leads)."""
+        # The message of the last move would be told by this answer and not by the next one.
+        for cookie in [c for c in self.client.cookies.jar if c.name == flash.COOKIE]:
+            self.client.cookies.jar.clear(cookie.domain, cookie.path, cookie.name)
         if method == "POST":
             data = {**FIELDS, "csrf": self.csrf, "tenant": tenant_id, "tenant_id": tenant_id}
             answer = self.client.post(address, data=data, follow_redirects=False)

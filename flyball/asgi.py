@@ -27,7 +27,6 @@ _WHERE = {
 }
 
 
-
 def __getattr__(name: str) -> object:
     """Load what an outsider asks for.
 

@@ -64,7 +64,7 @@ def holdings(
 ) -> list[Holding]:
     """The accounts by ``by`` of :data:`GROUPS`, those with most revenue at risk first."""
     rows = beside.rows(
-        f"WITH {_NEXT} SELECT {by if by in GROUPS else 'segment'} AS name, count(*), "
+        f"WITH {_NEXT} SELECT standing.{by if by in GROUPS else 'segment'} AS name, count(*), "
         "total(arr_minor), total(arr_minor * churn), "
         "total(max(0, 12 * n.price - arr_minor) * upgrade), total(arm < 100), total(arm > 100), "
         "total(override_expires_us > :now), total(churn >= :high) "

@@ -13,7 +13,7 @@ from console.team.changed import changed
 from console.team.health import health
 from console.team.interval import Moments, difference, share_interval, wilson
 from console.team.outcomes import comparison
-from console.team.portfolio import holdings, overdraft, together
+from console.team.portfolio import GROUPS, holdings, overdraft, together
 from flyball.decision import Assignment
 from flyball.guardrail_settings import DEFAULT_GUARDRAILS
 from flyball.instant import DAY_US, format_instant
@@ -50,6 +50,15 @@ def test_the_portfolio_adds_up_only_what_one_sees(desk: Desk) -> None:
     assert sums[BO].arr_minor == 12 * (10_000 + 50_000)
     assert sums[BO].at_risk_minor == pytest.approx(12 * (10_000 * 0.2 + 50_000 * 0.02))
     assert (sums[BO].tight, sums[BO].high_risk) == (1, 1)
+
+
+@pytest.mark.parametrize("by", GROUPS)
+def test_every_grouping_of_the_portfolio_holds_every_account_once(desk: Desk, by: str) -> None:
+    with beside_ledger(desk.home, seeing(desk, ALL)) as beside:
+        parts = holdings(beside, by, NOW_US, 0.1, DEFAULT_GUARDRAILS)
+        names = {row[0] for row in beside.rows(f"SELECT {by} FROM standing WHERE {{scope}}")}
+    assert {part.name for part in parts} == names
+    assert together(parts).accounts == 4
 
 
 def test_overdraft_is_what_current_decisions_have_set_aside(desk: Desk) -> None:

@@ -29,6 +29,7 @@ PROMISES = {
     "P6": "benchmarks.ingest",
     "P7": "benchmarks.snapshot",
     "P8": "benchmarks.learning",
+    "C": "benchmarks.console",
 }
 
 

@@ -37,7 +37,7 @@ import pyarrow as pa
 from benchmarks.model_servers import RIVALS, Rival, install
 from benchmarks.promise import at_least, line
 from benchmarks.scoring import ARMS, SEGMENTS, _fitted, _session
-from benchmarks.serving import Server, _free_port, _latency_us, make_home
+from benchmarks.serving import Server, _latency_us, free_port, make_home
 from features.catalogue import feature_hash, feature_names
 from flyball.case import Case
 from flyball.decision import Assignment, Decision, Mode
@@ -72,7 +72,7 @@ def measure(
         model = root / "hazards.onnx"
         model.write_bytes(bundle.graphs["hazards.onnx"])
         bare = _bare_rate(bundle, rows)
-        port = _free_port()
+        port = free_port()
         ours = stack.enter_context(_running("ours", _ours(root, bundle, rows, port), port, root))
         ours.pattern = "worker_process"
         scripts = {"ours": _our_script(root)}
@@ -96,7 +96,7 @@ def _start(
     if isinstance(found, str):
         print(f"P5 leaves {rival.name} out: {found}", file=sys.stderr)
         return None
-    port = _free_port()
+    port = free_port()
     try:
         command = rival.start(found, root, model, port)
         server = stack.enter_context(_running(rival.name, command, port, root, 90))

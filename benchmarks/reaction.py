@@ -87,7 +87,7 @@ def _import(home: Home, folder: Path, tenants: int, now_us: int) -> None:
         raise RuntimeError("the import failed")
 
 
-def _publish(home: Home, folder: Path, now_us: int) -> None:
+def publish_bundle(home: Home, folder: Path, now_us: int) -> None:
     """A bundle of logistic models, and an experiment that draws nothing else."""
     features = feature_names()
     linear = Linear(
@@ -219,7 +219,7 @@ def measure(quick: bool) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="flyball-bench-") as folder:
         home = Home(Path(folder) / "home")
         _import(home, Path(folder) / "in", tenants, now_us)
-        _publish(home, Path(folder) / "b1", now_us)
+        publish_bundle(home, Path(folder) / "b1", now_us)
         home.settings.write_text(_TOML)
         reader = SnapshotReader(home.snapshot, load_public_key(home.verify_key))
         with _control_loop(home):

@@ -149,7 +149,8 @@ def make_home(root: Path, tenants: int) -> Home:
     return home
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port that nobody listens on just now."""
     import socket
 
     with socket.socket() as sock:
@@ -172,13 +173,15 @@ def wait_until_up(port: int, seconds: float = 30) -> None:
 
 
 @contextmanager
-def running(name: str, argv: Sequence[str], port: int, pattern: str | None) -> Iterator[Server]:
-    """Start a server and stop it at the end."""
+def running(
+    name: str, argv: Sequence[str], port: int, pattern: str | None, *, patience_s: float = 30
+) -> Iterator[Server]:
+    """Start a server, wait ``patience_s`` at most for its first answer, and stop it at the end."""
     process = subprocess.Popen(
         argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     try:
-        wait_until_up(port)
+        wait_until_up(port, patience_s)
         yield Server(name, port, process, pattern)
     finally:
         with suppress(ProcessLookupError):
@@ -188,13 +191,14 @@ def running(name: str, argv: Sequence[str], port: int, pattern: str | None) -> I
 
 def _uvicorn(root: Path, name: str, source: str) -> tuple[list[str], int]:
     (root / f"{name}.py").write_text(source)
-    port = _free_port()
+    port = free_port()
     flags = ["--port", str(port), "--loop", "uvloop", "--http", "httptools", "--no-access-log"]
     flags += ["--app-dir", str(root), "--log-level", "error", "--lifespan", "off"]
     return [sys.executable, "-m", "uvicorn", f"{name}:app", *flags], port
 
 
-def _wrk(server: Server, script: Path, seconds: float) -> None:
+def load_with_wrk(server: Server, script: Path, seconds: float) -> None:
+    """Ask ``server`` as ``script`` says for ``seconds``, and note what that took."""
     before, began = server.cpu_seconds(), time.perf_counter()
     command = ["wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{seconds:.0f}s", "--latency"]
     command += ["-s", str(script), f"http://127.0.0.1:{server.port}"]
@@ -224,12 +228,12 @@ def _latency_us(text: str, percentile: str) -> float:
 
 def _turns(servers: Sequence[Server], script: Path, rounds: int, seconds: float) -> None:
     for server in servers:
-        _wrk(server, script, 1)
+        load_with_wrk(server, script, 1)
         for values in (server.rates, server.cpu_us, server.p50_us, server.p99_us):
             values.clear()
     for _ in range(rounds):
         for server in servers:
-            _wrk(server, script, seconds)
+            load_with_wrk(server, script, seconds)
 
 
 def measure(quick: bool) -> list[dict[str, Any]]:
@@ -245,7 +249,7 @@ def measure(quick: bool) -> list[dict[str, Any]]:
             f"request = function() return wrk.format('GET', '/v1/decisions/ent_' .. "
             f"math.random(0, {tenants - 1})) end\n"
         )
-        port = _free_port()
+        port = free_port()
         ours_argv = [sys.executable, "-m", "commands", "--home", str(home.root), "serve"]
         ours_argv += ["--port", str(port), "--workers", "1", "--data-path-only"]
         null_argv, null_port = _uvicorn(root, "null_app", _NULL)
@@ -267,7 +271,7 @@ def _nginx(root: Path) -> Iterator[Server | None]:
         print("nginx is not installed: its floor is left out (apt-get install nginx-light)")
         yield None
         return
-    port = _free_port()
+    port = free_port()
     config = root / "nginx.conf"
     config.write_text(_NGINX.format(root=root, port=port, body="x" * 502))
     with running("nginx", ["nginx", "-c", str(config)], port, None) as server:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from flyball.errors import FlyballError
 
 _STOP_S = 15.0
+#: prctl(2), Linux.
+_PR_SET_PDEATHSIG = 1
 
 
 class StepFailed(FlyballError):
@@ -76,6 +79,36 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """For the length of the block `kill` and a closed terminal end us as Ctrl-C does.
+
+    Children in sessions of their own are told by nobody but us.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        # `nohup` ignores SIGHUP on purpose.
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end_with(parent: int) -> None:
+    """Called by a child: end when ``parent``, the process that started us, ends, even by SIGKILL.
+
+    Linux only; elsewhere a child of a killed parent ends with its own work.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        # It ended before we asked to be told.
+        sys.exit(1)
 
 
 def free_port(preferred: int, host: str = "127.0.0.1") -> int:

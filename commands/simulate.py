@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,8 @@ def command(
 
     Results are kept below the home directory; the same command takes up what is missing.
     """
-    from commands.simulation_grid import run_grid
+    from commands.child import ended_in_order
+    from commands.simulation_grid import alone, run_grid, unfinished
     from commands.simulation_result import (
         print_blocks,
         print_criteria,
@@ -109,12 +111,17 @@ def command(
         asked |= {k: v for k, v in _QUICK.items() if context.get_parameter_source(k) is default}
     home: Home = context.obj
     tasks = _tasks(home, asked, weeks=weeks, epsilon=epsilon, gaming=gaming, series=series)
-    if over_http:
-        _serve(home, tasks[0], weeks, json_file)
-        return
-    if fresh:
-        _forget(tasks)
-    run_grid(tasks, jobs)
+    with ExitStack() as stack:
+        stack.enter_context(ended_in_order())
+        # Looking at what is there already disturbs nobody.
+        if over_http or fresh or unfinished(tasks):
+            stack.enter_context(alone(home.root / "simulate"))
+        if over_http:
+            _serve(home, tasks[0], weeks, json_file)
+            return
+        if fresh:
+            _forget(tasks)
+        run_grid(tasks, jobs)
     cells = _cells(tasks)
     blocks = _blocks(cells, tasks)
     games = _games(tasks)

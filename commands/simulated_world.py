@@ -1,6 +1,6 @@
 """One world of ``flyball simulate`` in one process: history, one training, every policy.
 
-python -m commands.simulated_world SPEC.json
+python -m commands.simulated_world SPEC.json PARENT_PROCESS
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from commands.child import end_with
 from commands.simulated_gaming import GamingSearch
 from commands.simulated_home import copied_home
 from commands.simulated_policy import simulated_policy
@@ -202,6 +203,7 @@ def live(task: Task, say: Say) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Entry point of the child process; each line it writes says what it is at."""
+    end_with(int(argv[1]))
     # A tracking server of the user's has no business with simulated models.
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
         os.environ.pop(name, None)

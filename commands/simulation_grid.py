@@ -8,17 +8,45 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
 from commands.child import StepFailed, environment, stop
 from commands.simulated_world import Task
+from flyball.errors import HomeInUse
+from telemetry.file_lock import directory_lock
 
 _LOOK_S = 0.5
 #: So many of the last lines of a failed world are told.
 _LOG_LINES = 6
+
+
+@contextmanager
+def alone(root: Path) -> Iterator[None]:
+    """Keep other grids away from ``root``: worlds of one name share a folder of work.
+
+    Raises
+    ------
+    HomeInUse
+        Another process plays worlds there; the message names it.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(directory_lock(root, wait=False))
+        except HomeInUse as error:
+            raise HomeInUse(
+                f"A `flyball simulate` of this home is running. {error.message}",
+                "Let it finish or stop it, or give this one another --home.",
+            ) from error
+        yield
+
+
+def unfinished(tasks: list[Task]) -> list[Task]:
+    """Those that miss results."""
+    return [task for task in tasks if task.missing() or task.searching()]
 
 
 def run_grid(tasks: list[Task], jobs: int | None) -> None:
@@ -29,7 +57,7 @@ def run_grid(tasks: list[Task], jobs: int | None) -> None:
     StepFailed
         A world's process ended badly. Results of others are kept: run it again.
     """
-    waiting = [task for task in tasks if task.missing() or task.searching()]
+    waiting = unfinished(tasks)
     total = sum(len(task.policies) + bool(task.gamed) for task in tasks)
     console = Console(stderr=True, highlight=False)
     if not waiting:
@@ -64,7 +92,7 @@ def _start(stack: ExitStack, task: Task, jobs: int) -> subprocess.Popen[bytes]:
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
     with _log(task).open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "commands.simulated_world", str(spec)],
+            [sys.executable, "-m", "commands.simulated_world", str(spec), str(os.getpid())],
             stdout=log,
             stderr=log,
             env={**environment(), "OMP_NUM_THREADS": threads},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from flyball.errors import HomeInUse
@@ -19,7 +19,7 @@ def directory_lock(directory: Path, *, wait: bool = True) -> Iterator[None]:
     Raises
     ------
     HomeInUse
-        Another process holds it and ``wait`` is false.
+        Another process, which the message names, holds it and ``wait`` is false.
     """
     path = directory / ".lock"
     with storage_errors(path):
@@ -29,9 +29,14 @@ def directory_lock(directory: Path, *, wait: bool = True) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
+            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
             raise HomeInUse(
-                f"Another process is writing {directory}.", "Wait for it and try again."
+                f"Another process ({holder}) is writing {directory}.", "Wait for it and try again."
             ) from error
+        # Only for that message: a full disk must not keep anybody from the lock.
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)

@@ -7,13 +7,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from commands.main import run
+from telemetry.file_lock import directory_lock
 
 WORLD = ("--families", "habit", "--tenants", "80", "--seeds", "3", "--weeks", "3")
+#: Lasts longer than any test looks at it.
+LONG = ("--families", "smooth", "--tenants", "3000", "--seeds", "1", "--policies", "oracle")
 
 
 def _simulate(home: Path, *arguments: str) -> int:
@@ -62,7 +67,8 @@ def test_the_simulators_own_players_are_compared_and_kept(
     assert [path.stat().st_mtime_ns for path in kept] == before
     assert len(json.loads(figures.read_text())["cells"]) == 3
     capsys.readouterr()
-    assert _simulate(home, *asked, "--policies", "oracle") == 0
+    with directory_lock(home / "simulate", wait=False):
+        assert _simulate(home, *asked, "--policies", "oracle") == 0
     assert "there already" in capsys.readouterr().err
 
 
@@ -107,11 +113,20 @@ def test_a_world_lives_with_a_real_service_over_http(
     assert receipts["duplicate"] > 0
 
 
-def test_an_interrupted_grid_stops_its_worlds_and_leaves_nothing_half_done(tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Grid:
+    """A `flyball simulate` that is playing one world in a process of its own."""
+
+    home: Path
+    process: subprocess.Popen[str]
+    world: int
+
+
+@pytest.fixture
+def grid(tmp_path: Path) -> Iterator[Grid]:
     home = tmp_path / "home"
-    asked = ("--families", "smooth", "--tenants", "3000", "--seeds", "1", "--policies", "oracle")
     process = subprocess.Popen(
-        [sys.executable, "-m", "commands", "--home", str(home), "simulate", *asked],
+        [sys.executable, "-m", "commands", "--home", str(home), "simulate", *LONG],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -119,10 +134,53 @@ def test_an_interrupted_grid_stops_its_worlds_and_leaves_nothing_half_done(tmp_p
     log = home / "simulate" / "logs" / "smooth-3000-1.log"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (log.exists() and "history" in log.read_text()):
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    _, words = process.communicate(timeout=30)
-    assert process.returncode == 130
+        time.sleep(0.05)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(children) == 1
+    yield Grid(home, process, int(children[0]))
+    process.kill()
+    process.communicate(timeout=30)
+
+
+def _runs(pid: int) -> bool:
+    """Whether the process is there; one that its new parent has still to bury is not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_ended_grid_stops_its_worlds_and_leaves_nothing_half_done(
+    grid: Grid, number: signal.Signals
+) -> None:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        pytest.skip(f"{number.name} is ignored here, as under nohup, and children inherit that")
+    assert _runs(grid.world)
+    grid.process.send_signal(number)
+    _, words = grid.process.communicate(timeout=30)
+    assert grid.process.returncode == 130
     assert "interrupted" in words
-    assert not list((home / "simulate" / "work").iterdir())
-    assert not list((home / "simulate").glob("cells-*/*"))
+    assert not _runs(grid.world)
+    assert not list((grid.home / "simulate" / "work").iterdir())
+    assert not list((grid.home / "simulate").glob("cells-*/*"))
+
+
+def test_a_second_grid_is_refused_and_the_worlds_of_a_killed_one_end(
+    grid: Grid, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = grid.home / "simulate" / "work" / "smooth-3000-1"
+    assert _simulate(grid.home, *LONG) == 4
+    words = capsys.readouterr().err
+    assert f"({grid.process.pid})" in words
+    assert "another --home" in words
+    assert work.is_dir()
+    assert _runs(grid.world)
+    grid.process.kill()
+    grid.process.wait(30)
+    deadline = time.monotonic() + 10
+    while _runs(grid.world) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not _runs(grid.world)
+    with directory_lock(grid.home / "simulate", wait=False):
+        pass

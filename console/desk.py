@@ -10,6 +10,8 @@ from fastapi import Request
 
 from console.settings import ConsoleSettings
 from console.standings.file import Standings
+from console.standings.lately import Lately
+from console.team.outcomes import Comparison
 from flyball.arm import ArmGrid
 from flyball.home import Home
 from ledger.sqlite_ledger import SqliteLedger
@@ -39,6 +41,7 @@ class Desk:
     settings: ConsoleSettings = field(default_factory=ConsoleSettings)
     now_us: Callable[[], int] = wall_clock_us
     wall_us: Callable[[], int] = wall_clock_us
+    compared: Lately[Comparison] = field(default_factory=Lately)
 
 
 def desk_of(request: Request) -> Desk:

@@ -37,7 +37,10 @@ def routes() -> APIRouter:
         with beside_ledger(desk.home, visitor.accessible) as beside:
             parts = holdings(beside, by, now_us, CHURN.high, rules)
             spent = overdraft(beside, now_us, rules, visitor.accessible.everyone)
-            compared = comparison(beside, now_us)
+            # By the machine's clock: the accounts' own may stand still.
+            compared = desk.compared.of(
+                visitor.accessible, desk.wall_us(), lambda: comparison(beside, now_us)
+            )
         return page(
             request, "team/portfolio.html", visitor=visitor, by=by, groups=GROUPS, holdings=parts,
             total=together(parts), overdraft=spent, compared=compared, weeks=WEEKS, rules=rules,

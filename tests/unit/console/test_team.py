@@ -9,6 +9,7 @@ import pytest
 from console.access.tenants import AccessibleTenants, Authoriser
 from console.desk import Desk
 from console.standings.beside import beside_ledger
+from console.standings.lately import Lately
 from console.team.changed import changed
 from console.team.health import health
 from console.team.interval import Moments, difference, share_interval, wilson
@@ -59,6 +60,23 @@ def test_every_grouping_of_the_portfolio_holds_every_account_once(desk: Desk, by
         names = {row[0] for row in beside.rows(f"SELECT {by} FROM standing WHERE {{scope}}")}
     assert {part.name for part in parts} == names
     assert together(parts).accounts == 4
+
+
+def test_an_answer_is_kept_a_minute_and_for_the_same_sight_only(desk: Desk) -> None:
+    kept: Lately[int] = Lately()
+    every, bo = seeing(desk, ALL), seeing(desk, BO)
+    assert kept.of(every, NOW_US, lambda: 1) == 1
+    assert kept.of(bo, NOW_US, lambda: 2) == 2
+    assert kept.of(seeing(desk, ALL), NOW_US + 59_000_000, lambda: 3) == 1
+    assert kept.of(every, NOW_US + 60_000_000, lambda: 4) == 4
+    assert kept.of(bo, NOW_US - 1, lambda: 5) == 5
+
+
+def test_a_failure_is_not_kept(desk: Desk) -> None:
+    kept: Lately[float] = Lately()
+    with pytest.raises(ZeroDivisionError):
+        kept.of(seeing(desk, ALL), NOW_US, lambda: 1 / 0)
+    assert kept.of(seeing(desk, ALL), NOW_US, lambda: 7.0) == 7.0
 
 
 def test_overdraft_is_what_current_decisions_have_set_aside(desk: Desk) -> None:

@@ -26,8 +26,8 @@ from ledger.users import EVERYTHING, UserRole
 LOGIN, PASSWORD = "bench", "a pass phrase of the benchmark"
 #: Weeks of decisions; what the portfolio compares.
 WEEKS = 13
-#: Days of usage, one event a day for each account.
-USAGE_DAYS = 14
+#: Days of usage, one event a day for each account: as many as an account's page shows.
+USAGE_DAYS = 84
 
 SEGMENTS = ("smb", "mid", "enterprise")
 REGIONS = ("eu", "us", "apac")
@@ -157,8 +157,8 @@ def _write_usage(folder: Path, accounts: int, now_us: int) -> None:
     days = np.arange(1, USAGE_DAYS + 1)
     rng = np.random.default_rng(accounts + 2)
     table = {
-        "id": [f"u{day}" for day in days for _ in range(accounts)],
-        "tenant_id": [tenant(n) for n in range(accounts)] * len(days),
+        "id": np.repeat([f"u{day}" for day in days], accounts),
+        "tenant_id": np.tile([tenant(n) for n in range(accounts)], len(days)),
         "time": _stamps(np.repeat(now_us - days * DAY_US, accounts)),
         "meter": ["api.requests"] * (accounts * len(days)),
         "quantity": rng.uniform(100, 1_500, accounts * len(days)).round(),

@@ -35,7 +35,8 @@ def test_each_of_them_comes_with_its_licence() -> None:
 
 
 def test_no_page_asks_for_anything_elsewhere_or_carries_script_or_style_inline() -> None:
-    for path in TEMPLATES.rglob("*.html"):
+    # A letter is read where no style sheet of ours is; the page of the same digest has one.
+    for path in set(TEMPLATES.rglob("*.html")) - {TEMPLATES / "digest" / "mail.html"}:
         text = path.read_text()
         assert not re.search(r"""(?:src|href|action)=["'](?:https?:)?//""", text), path
         assert not re.search(

@@ -70,8 +70,10 @@ def test_the_demo_keeps_serving_until_it_is_interrupted(tmp_path: Path) -> None:
         assert process.stdout is not None
         answer = json.loads(process.stdout.readline())
         # Another process may have taken the port meanwhile; then the demo says where it is.
-        told = re.findall(r"Serve decisions on http://127\.0\.0\.1:(\d+)", errors.read_text())
-        connection = http.client.HTTPConnection("127.0.0.1", int(told[-1]), timeout=10)
+        where = re.search(r"curl http://127\.0\.0\.1:(\d+)/v1/decisions", errors.read_text())
+        assert where is not None
+        port = int(where[1])
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         connection.request("GET", f"/v1/decisions/{answer['tenantId']}")
         served = json.loads(connection.getresponse().read())
         connection.close()

@@ -27,6 +27,17 @@ from flyball.state import TenantState
 # Codes of a person's move that leaves no trace once it is over.
 _PASSING = frozenset({Reason.OVERRIDE_FREEZE.value, Reason.OVERRIDE_WAITS.value})
 
+# Codes of a person's move that once was what is served; after its end `override_ended` stands
+# in their place.
+_MOVED = frozenset(
+    {
+        Reason.OVERRIDE_FORCE.value,
+        Reason.OVERRIDE_EXEMPT.value,
+        Reason.OVERRIDE_CHOOSE.value,
+        Reason.OVERRIDE_LIMITED.value,
+    }
+)
+
 
 class _Served(NamedTuple):
     """The arm to serve from now on, and why it differs from what was drawn."""
@@ -115,6 +126,8 @@ def _serve(this: Round, case: Case, previous: Decision) -> _Served:
         return _Served(moved.arm, (*exits, *moved.reasons))
     if served != NEUTRAL and Reason.OVERRIDE_CHOOSE.value in previous.reasons:
         return _Served(NEUTRAL, (Reason.OVERRIDE_ENDED,))
+    if served == NEUTRAL and not _MOVED.isdisjoint(previous.reasons):
+        return _Served(served, (*exits, Reason.OVERRIDE_ENDED))
     return _Served(served, exits)
 
 
@@ -123,6 +136,8 @@ def _reasons(previous: Decision, served: _Served, by_person: bool) -> tuple[str,
     earlier = previous.reasons
     if not by_person and previous.assignment is not Assignment.OVERRIDE:
         earlier = tuple(code for code in earlier if code not in _PASSING)
+    if Reason.OVERRIDE_ENDED in served.reasons:
+        earlier = tuple(code for code in earlier if code not in _MOVED)
     if not served.reasons:
         return earlier
     return tuple(dict.fromkeys((*(reason.value for reason in served.reasons), *earlier)))

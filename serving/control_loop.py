@@ -10,14 +10,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
 from types import TracebackType
 
 import structlog
 
 from flyball.budget import Budgets
 from flyball.decision import Decision, Mode
-from flyball.errors import BundleError, FlyballError, StorageError
+from flyball.errors import FlyballError, StorageError
 from flyball.home import Home
 from flyball.instant import DAY_US, MINUTE_US, SECOND_US, hour_of, period_start
 from flyball.policies.registry import policy_named
@@ -25,12 +24,10 @@ from ledger.changes import Cursor
 from ledger.explanations import Evidence, Explanations
 from ledger.sqlite_leases import SqliteLeases
 from ledger.sqlite_ledger import SqliteLedger
-from models.bundle import Bundle
-from models.current import POINTER_FILE
-from models.scorer import Scorer
 from models.signature import create_keypair, load_private_key
+from serving.champion import Champion
 from serving.clock import Clock, wall_us
-from serving.deciding import Pass, current_bundle, decide_with, log_pass, scorer_of
+from serving.deciding import Pass, decide_with, log_pass
 from serving.decision_news import DecisionNews
 from serving.evaluating.layout import FILE_NAME
 from serving.evaluating.publication import FeaturePublication
@@ -89,9 +86,7 @@ class ControlLoop:
         self._features = FeaturePublication(home.snapshot / FILE_NAME)
         self._usage = LiveUsage(home, self._ledger)
         self._cursor: Cursor | None = None
-        self._bundle: Bundle | None = None
-        self._scorer: Scorer | None = None
-        self._bundle_stamp: tuple[int, int] | None = None
+        self._champion = Champion(home, settings)
         self._killed = False
         self._period_us = -1
         self._budgets: Budgets | None = None
@@ -163,16 +158,17 @@ class ControlLoop:
         """
         if not self._may_publish():
             return 0
+        # Before "now": what it tells of was written by then, so that deciding takes it in.
+        changes = self._ledger.changes_since(self._cursor)
         now_us = self._clock.now_us()
         everyone = self._everyone(now_us)
         if everyone or self._usage.day != now_us // DAY_US:
-            return self._decide_everyone(now_us, reason=everyone or "new_day")
-        changes = self._ledger.changes_since(self._cursor)
+            return self._decide_everyone(reason=everyone or "new_day")
         if changes.everyone:
-            return self._decide_everyone(now_us, reason="rules_changed")
+            return self._decide_everyone(reason="rules_changed")
         news = self._usage.follow()
         if news.reload:
-            return self._decide_everyone(now_us, reason="history_changed")
+            return self._decide_everyone(reason="history_changed")
         tenants = (news.tenants | changes.tenants) | self._slice(now_us)
         if tenants:
             self._decide_some(now_us, tenants, renamed=changes.tenants)
@@ -200,7 +196,7 @@ class ControlLoop:
         if killed != self._killed:
             self._killed = killed
             return "kill_switch"
-        if self._follow_bundle():
+        if self._champion.follow():
             return "new_bundle"
         if moved:
             return "challenger_changed"
@@ -209,30 +205,6 @@ class ControlLoop:
             return "new_period" if self._period_us >= 0 else "start"
         return ""
 
-    def _follow_bundle(self) -> bool:
-        """Open what the publisher has put in place; whether it is another bundle now."""
-        stamp = _stamp(self._home.bundles / POINTER_FILE)
-        if stamp == self._bundle_stamp:
-            return False
-        self._bundle_stamp = stamp
-        try:
-            bundle = current_bundle(self._home, self._settings, serving=self._bundle)
-        except FlyballError as error:
-            self._log.error(
-                "bundle_refused", error=str(error), kept=self._bundle and self._bundle.version
-            )
-            return False
-        changed = (bundle and bundle.version) != (self._bundle and self._bundle.version)
-        if changed:
-            try:
-                self._scorer = scorer_of(bundle, self._settings)
-            except BundleError as error:
-                self._log.error("bundle_refused", error=str(error))
-                return False
-            self._bundle = bundle
-            self._log.info("bundle_opened", version=bundle and bundle.version)
-        return changed
-
     def _slice(self, now_us: int) -> frozenset[str]:
         """Tenants whose turn it is, because time alone has changed their features."""
         if now_us - self._sliced_us < _SLICE_US:
@@ -240,14 +212,17 @@ class ControlLoop:
         self._sliced_us = now_us
         return self._order.due(now_us, self._settings.decisions.full_pass_minutes * MINUTE_US)
 
-    def _decide_everyone(self, now_us: int, *, reason: str) -> int:
+    def _decide_everyone(self, *, reason: str) -> int:
         began = time.perf_counter()
         seed_guardrails(self._ledger, self._settings, wall_us())
         cursor = self._ledger.changes_since(None).cursor
+        now_us = self._clock.now_us()
         self._usage.load(now_us)
         started_us = period_start(now_us, self._settings.decisions.period_days)
         starts = self._period_us != started_us and hour_of(now_us) == hour_of(started_us)
-        self._rules = read_rules(self._ledger, self._settings, as_of_us=now_us, bundle=self._bundle)
+        self._rules = read_rules(
+            self._ledger, self._settings, as_of_us=now_us, bundle=self._champion.bundle
+        )
         done = self._pass(now_us, None, budgets=None, starts_period=starts, began=began)
         self._lease.epoch()  # a pass may take long: log nothing for a lease that was lost
         decisions = log_pass(self._ledger, done, finished_us=wall_us())
@@ -299,7 +274,8 @@ class ControlLoop:
         self, done: Pass, decisions: Sequence[Decision], *, everyone: bool
     ) -> None:
         """What workers score from on demand; decisions do not depend on it."""
-        manifest = None if self._bundle is None else self._bundle.manifest
+        bundle = self._champion.bundle
+        manifest = None if bundle is None else bundle.manifest
         what = (done.round, done.table, done.cases, decisions, manifest)
         try:
             if everyone:
@@ -320,7 +296,7 @@ class ControlLoop:
     ) -> Pass:
         assert self._rules is not None  # a full pass comes first
         this = self._rules.round(
-            as_of_us=now_us, mode=Mode.LIVE, bundle=self._bundle, killed=self._killed
+            as_of_us=now_us, mode=Mode.LIVE, bundle=self._champion.bundle, killed=self._killed
         )
         newest = self._usage.newest_arrival_us
         return decide_with(
@@ -329,7 +305,7 @@ class ControlLoop:
             self._rules,
             this,
             as_of_hour=as_of_hour_at(now_us, starts_period=starts_period),
-            scorer=self._scorer,
+            scorer=self._champion.scorer,
             tenants=tenants,
             budgets=budgets,
             features_us=None if newest is None else min(newest, now_us),
@@ -344,7 +320,7 @@ class ControlLoop:
             done.table,
             decisions,
             done.outlooks,
-            (self._scorer, self._challenger.scorer),
+            (self._champion.scorer, self._challenger.scorer),
             as_of_us=done.round.as_of_us,
         )
 
@@ -359,7 +335,7 @@ class ControlLoop:
         """Ask the challenger about some of what was decided, after publishing."""
         try:
             self._shadow.work(
-                champion=self._scorer,
+                champion=self._champion.scorer,
                 challenger=self._challenger.scorer,
                 quiet=quiet,
                 at_us=wall_us(),
@@ -389,11 +365,3 @@ class ControlLoop:
         )
         self._published_us = wall_us()
         return version
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_ino

@@ -90,7 +90,7 @@ def sentences(codes: list[str]) -> list[str]:
 def set_by(assignment: str | None, codes: list[str]) -> str:
     """Who or what has set the multiplier that is served now."""
     first = codes[0] if codes else ""
-    if first.startswith("override_"):
+    if first.startswith("override_") and first != "override_ended":
         return "a person"
     if first == "kill_switch":
         return "kill switch"

@@ -6,7 +6,6 @@ It lies in ``challenger/`` as the champion lies in ``bundles/``: signed director
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 
@@ -17,11 +16,12 @@ from flyball.home import Home
 from ledger.notice import NoticeKind, Severity
 from ledger.sqlite_ledger import SqliteLedger
 from models.bundle import Bundle
-from models.current import POINTER_FILE, open_current, read_current
+from models.current import open_current, read_current
 from models.manifest import Manifest
 from models.scorer import Scorer
 from models.signature import load_public_key
 from serving.clock import wall_us
+from serving.file_stamp import file_stamp, pointer_stamp
 from serving.rules import check_bundle
 from serving.settings import Settings, load_settings
 
@@ -73,7 +73,7 @@ class Challenger:
         self._ledger = ledger
         self._log = structlog.get_logger("serving.shadow")
         self._wanted = settings.canary
-        self._settings_stamp = _stamp(home.settings)
+        self._settings_stamp = file_stamp(home.settings)
         self._pointer_stamp: tuple[int, int] | None = None
         self.bundle: Bundle | None = None
         self.scorer: Scorer | None = None
@@ -103,7 +103,7 @@ class Challenger:
         return None if canary is None else (canary.settings, canary.manifest.version)
 
     def _follow_settings(self) -> bool:
-        stamp = _stamp(self._home.settings)
+        stamp = file_stamp(self._home.settings)
         if stamp == self._settings_stamp:
             return False
         self._settings_stamp = stamp
@@ -116,7 +116,7 @@ class Challenger:
         return True
 
     def _follow_pointer(self) -> bool:
-        stamp = _stamp(self._home.challenger / POINTER_FILE)
+        stamp = pointer_stamp(self._home.challenger)
         if stamp == self._pointer_stamp:
             return False
         self._pointer_stamp = stamp
@@ -178,11 +178,3 @@ def open_challenger(home: Home, settings: Settings, *, probe: bool = True) -> Bu
     if bundle is not None:
         check_bundle(bundle, settings)
     return bundle
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_ino

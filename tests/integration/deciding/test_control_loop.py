@@ -209,6 +209,46 @@ def test_an_override_is_served_at_the_next_tick(
     assert served(reader, tenant)["reasons"][0] == "override_force"
 
 
+class Meanwhile(Clock):
+    """Somebody ends an override just after "now" was read."""
+
+    ends: str | None = None
+    home: Home
+
+    def now_us(self) -> int:
+        read_us = self.at_us
+        if self.ends is not None:
+            override, self.ends = self.ends, None
+            with SqliteLedger(self.home.ledger) as ledger:
+                ledger.end_override(override, author="kim", now_us=read_us + SECOND_US)
+            self.at_us += 2 * SECOND_US
+        return read_us
+
+
+def test_what_is_said_while_a_tick_reads_the_clock_is_heard_by_the_next(
+    reader: SnapshotReader, kit: Any, trained: Home
+) -> None:
+    clock = Meanwhile(kit.now_us)
+    clock.home = trained
+    with ControlLoop(trained, ALL_TIGHT, clock) as loop, SqliteLedger(trained.ledger) as ledger:
+        loop.tick()
+        tenant = tight(reader, kit)
+        override = ledger.add_override(
+            tenant, OverrideKind.FORCE_NEUTRAL, author="kim", reason="promised",
+            now_us=clock.at_us, expires_us=clock.at_us + DAY_US,
+        )  # fmt: skip
+        loop.tick()
+        assert "override_force" in served(reader, tenant)["reasons"]
+        clock.ends = override.override_id
+        loop.tick()
+        loop.tick()
+        answer = served(reader, tenant)
+        assert answer["reasons"][0] == "override_ended"
+        assert "override_force" not in answer["reasons"]
+        # The tighter arm that was drawn comes back with the next period at the earliest.
+        assert answer["dynamicMultiplier"] == 1.0
+
+
 def test_the_kill_switch_reaches_decisions_and_their_log(
     loop: ControlLoop, reader: SnapshotReader, kit: Any, clock: Clock, trained: Home
 ) -> None:

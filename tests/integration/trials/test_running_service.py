@@ -14,7 +14,7 @@ from ledger.kill import kill_state
 from ledger.sqlite_ledger import open_ledger
 from models.current import publish, read_current
 from models.signature import load_public_key
-from tests.integration.robustness.process import Ended, flyball, serving, until
+from tests.integration.robustness.process import Ended, Service, flyball, serving, until
 from tests.integration.training.live_weeks import LATER, live_weeks
 from tests.integration.trials.test_rollback_in_the_tree import up
 from training.challenger import follow_challenger, place_challenger
@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.train, pytest.mark.slow]
 def test_a_shadow_is_started_read_and_stopped_beside_a_running_service(home: Home) -> None:
     with serving(home.root) as service:
         up(service)
-        until(lambda: '"bundle": "b1"' in service.said, seconds=60, what=service.said)
+        _decided_by(service, "b1")
         before = {f"ent_{n:02d}": service.decision(f"ent_{n:02d}") for n in range(12)}
         report = _json(flyball(home.root, "shadow", "--wait", "30", "--json"))
         assert (report["champions"], report["challenger"]) == (["b1"], "b2")
@@ -51,7 +51,7 @@ def test_the_canary_is_turned_on_and_off_while_the_service_runs(home: Home) -> N
     settings = home.settings.read_text()
     with serving(home.root) as service:
         up(service)
-        until(lambda: '"bundle": "b1"' in service.said, seconds=60, what=service.said)
+        _decided_by(service, "b1")
         assert flyball(home.root, "shadow").code == 0
         home.settings.write_text(settings + "\n[canary]\nshare = 0.5\n")
         names = [f"ent_{n:02d}" for n in range(12)]
@@ -129,6 +129,15 @@ def test_without_a_challenger_the_command_says_what_to_do(home: Home) -> None:
         published_us=time.time_ns() // 1_000,
     )
     assert "nothing was logged yet" in flyball(home.root, "shadow", "--report").out
+
+
+def _decided_by(service: Service, version: str) -> None:
+    """Wait until gateways are answered with what a model has decided."""
+    until(
+        lambda: service.decision("ent_00")["modelVersion"] == version,
+        seconds=60,
+        what=service.said,
+    )
 
 
 def _json(said: Ended) -> dict[str, object]:

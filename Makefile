@@ -62,7 +62,7 @@ test-quick: $(STAMP)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow' $(PYTEST)
 
 ## Measure the promises of the design, quick by default; FULL=1 for the full sizes.
-bench: $(STAMP)
+bench: $(STAMP) system envoy
 	@for tool in wrk nginx; do command -v $$tool >/dev/null || { \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get update -qq && apt-get install -y -qq wrk nginx-light >/dev/null; break; \

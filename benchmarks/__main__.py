@@ -30,6 +30,7 @@ PROMISES = {
     "P7": "benchmarks.snapshot",
     "P8": "benchmarks.learning",
     "C": "benchmarks.console",
+    "G": "benchmarks.gateways",
 }
 
 

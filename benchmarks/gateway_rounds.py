@@ -107,5 +107,7 @@ class Way:
 
 def added_us(ways: tuple[Way, Way], percentile: str) -> float:
     """What the first takes longer than the second: the median of differences within a round."""
+    ours: list[float]
+    base: list[float]
     ours, base = (getattr(way, percentile) for way in ways)
     return statistics.median(a - b for a, b in zip(ours, base, strict=True))

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from flyball.errors import FlyballError
+from serving.parent_process import end_with_parent
 
 _STOP_S = 15.0
-#: prctl(2), Linux.
-_PR_SET_PDEATHSIG = 1
 
 
 class StepFailed(FlyballError):
@@ -104,8 +102,7 @@ def end_with(parent: int) -> None:
 
     Linux only; elsewhere a child of a killed parent ends with its own work.
     """
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    end_with_parent()
     if os.getppid() != parent:
         # It ended before we asked to be told.
         sys.exit(1)

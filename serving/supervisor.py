@@ -7,7 +7,6 @@ here, so a worker's death refuses no connection.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import os
@@ -25,6 +24,8 @@ from types import FrameType
 import structlog
 
 from flyball.errors import HomeInUse, ReadOnlyHome, StorageError
+from serving.parent_process import end_with_parent
+from telemetry.file_lock import holder_of, name_holder
 
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 10.0
@@ -32,7 +33,6 @@ _LONGEST_PAUSE = 10.0
 _HEALTHY_SECONDS = 30.0
 _STOP_SECONDS = 8.0
 _POLL_SECONDS = 0.1
-_PR_SET_PDEATHSIG = 1
 
 
 def take_lock(path: Path) -> int:
@@ -61,15 +61,14 @@ def take_lock(path: Path) -> int:
             break
         except OSError as error:
             if time.monotonic() > deadline:
-                pid = os.pread(handle, 32, 0).decode("ascii", "replace").strip()
+                holder = holder_of(handle)
                 os.close(handle)
                 raise HomeInUse(
-                    f"Another flyball serves this home already (process {pid or 'unknown'}).",
+                    f"Another flyball serves this home already (process {holder}).",
                     "Stop it, or give this one another --home.",
                 ) from error
             time.sleep(0.1)
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+    name_holder(handle)
     return handle
 
 
@@ -77,9 +76,8 @@ def _prepare_child() -> None:
     # A terminal signals the whole process group; the supervisor alone acts and stops the others.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    # Linux only: a killed supervisor must not leave children that hold the port.
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    # A killed supervisor must not leave children that hold the port.
+    end_with_parent()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,14 +29,24 @@ def directory_lock(directory: Path, *, wait: bool = True) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
-            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
             raise HomeInUse(
-                f"Another process ({holder}) is writing {directory}.", "Wait for it and try again."
+                f"Another process ({holder_of(descriptor)}) is writing {directory}.",
+                "Wait for it and try again.",
             ) from error
-        # Only for that message: a full disk must not keep anybody from the lock.
-        with suppress(OSError):
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        name_holder(descriptor)
         yield
     finally:
         os.close(descriptor)
+
+
+def name_holder(descriptor: int) -> None:
+    """Write this process's id into a lock file that it holds, for :func:`holder_of`."""
+    # Only for a message: a full disk must not keep anybody from the lock.
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+
+
+def holder_of(descriptor: int) -> str:
+    """The id of the process that holds an open lock file, as it wrote it; or ``unknown``."""
+    return os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"

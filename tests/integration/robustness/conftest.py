@@ -6,10 +6,16 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from flyball.home import Home
+from models.signature import load_private_key
+from serving.snapshot.frame import Additions, pack_frame
+from serving.snapshot.reader import SnapshotReader
+from serving.snapshot.version import delta_path
 from tests.integration.robustness.process import REPOSITORY, Typed, environment, flyball
 
 
@@ -62,4 +68,28 @@ def typed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture
 def home(filled: Path, tmp_path: Path) -> Path:
     shutil.copytree(filled, tmp_path / "home")
+    publish_again(Home(tmp_path / "home"))
     return tmp_path / "home"
+
+
+def publish_again(lay: Home) -> None:
+    """Say that the same decisions hold now: the copied home may be older than a fresh snapshot."""
+    key = load_private_key(lay.signing_key)
+    reader = SnapshotReader(lay.snapshot, key.public_key())
+    reader.refresh()
+    assert reader.standing is not None, reader.error
+    assert reader.base_path is not None
+    assert reader.as_of_us is not None
+    _, digest, version, _ = reader.standing
+    frame = pack_frame(
+        key,
+        epoch=version.epoch,
+        number=version.number + 1,
+        base=digest,
+        created_us=time.time_ns() // 1_000,
+        as_of_us=reader.as_of_us,
+        items=(),
+        additions=Additions(),
+    )
+    with delta_path(reader.base_path).open("ab") as deltas:
+        deltas.write(frame)

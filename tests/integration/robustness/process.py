@@ -122,7 +122,15 @@ class Service:
     def ready(self, token: str | None = None) -> Service:
         """Wait for a snapshot to answer from."""
         with self.client(token) as client:
-            until(lambda: client.get("/readyz").status_code == 200, what=self.said)
+
+            def answered() -> bool:
+                try:
+                    return client.get("/readyz").status_code == 200
+                except httpx2.TimeoutException:
+                    # The supervisor listens at once; a busy machine may take long for a worker.
+                    return False
+
+            until(answered, what=self.said)
         return self
 
     def decided(self) -> Service:

@@ -342,7 +342,8 @@ class ControlLoop:
             )
         # Whatever the challenger does, decisions must go on.
         except Exception as error:
-            self._log.error("not_shadowed", error=repr(error))
+            known = isinstance(error, FlyballError)
+            self._log.error("not_shadowed", error=repr(error), exc_info=not known)
 
     def _renamed(self, tenants: Collection[str]) -> dict[str, str | None]:
         """What changed about the aliases of ``tenants``."""

@@ -31,12 +31,13 @@ class Desk:
         """Counters of the whole home; raises StorageError where they cannot be kept."""
         return SharedCounters(self.worker.home.counters)
 
-    @cached_property
+    @property
     def meters(self) -> dict[str, Meter]:
-        """Declared and standard meters; the standard ones where the event log cannot be read."""
+        """Declared and standard meters; the standard ones while the event log cannot be read."""
         try:
             return self.worker.meters()
-        except FlyballError:
+        except FlyballError as error:
+            self._complain("meters_not_read", error)
             return dict(STANDARD_METERS)
 
     def now_us(self) -> int:
@@ -58,6 +59,9 @@ class Desk:
     def report(self, event: str, error: Exception) -> None:
         """Log a failure once, however often it repeats, and count that a request passed."""
         self.count("open")
+        self._complain(event, error)
+
+    def _complain(self, event: str, error: Exception) -> None:
         if repr(error) == self._reported:
             return
         self._reported = repr(error)

@@ -235,6 +235,7 @@ class Evaluator:
         try:
             return self._prepared(table)
         except BaseException:
+            # Also of a surprise: it is opened again and again until it can be used.
             table.close()
             raise
 

@@ -68,17 +68,20 @@ class FeatureTable:
     """
 
     def __init__(self, path: Path) -> None:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            status = os.fstat(handle)
-            self.stamp = (status.st_dev, status.st_ino)
-            if status.st_size < PREFIX.size:
-                raise _damaged(path)
-            self._map = mmap.mmap(handle, status.st_size, access=mmap.ACCESS_READ)
-            self._handle = handle
+            self._take_in(path)
         except BaseException:
-            os.close(handle)
+            # A damaged file is looked at again and again; each time it must be let go of.
+            self.close()
             raise
+
+    def _take_in(self, path: Path) -> None:
+        status = os.fstat(self._handle)
+        self.stamp = (status.st_dev, status.st_ino)
+        if status.st_size < PREFIX.size:
+            raise _damaged(path)
+        self._map = mmap.mmap(self._handle, status.st_size, access=mmap.ACCESS_READ)
         magic, number, header_bytes, tenants, size, checksum = PREFIX.unpack_from(self._map)
         text = self._map[PREFIX.size : PREFIX.size + header_bytes]
         index_at = PREFIX.size + header_bytes

@@ -199,6 +199,7 @@ class RedisCounters:
             async with asyncio.timeout(WARM_SECONDS):
                 await self._client.script_load(_SCRIPT)
         except Exception as error:
+            # Redis may come later; until then requests are counted here.
             self._log.warning("shared_counters_away", error=str(error) or type(error).__name__)
 
     def close(self) -> None:

@@ -215,6 +215,7 @@ class FlyballMiddleware:
                 self._report.flush()
                 self._metrics.dropped.set(self._report.dropped_batches)
             except Exception:
+                # The thread must outlive any surprise: what is counted is posted next time.
                 self._log.exception("usage_flush_failed")
 
 

@@ -234,6 +234,7 @@ class Throttle:
             async with asyncio.timeout(self._settings.deadline_seconds):
                 await self._counters.charge(terms, meter, units, now_us)
         except Exception:
+            # The answer is under way already; what it used is counted in the tally.
             self._log.exception("charge_failed")
 
     def _plan_url(self, terms: Terms) -> str | None:

@@ -15,6 +15,8 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import structlog
+
 from flyball.instant import MINUTE_US, format_instant
 
 #: The service takes this many events at once.
@@ -49,6 +51,8 @@ class UsageReport:
         # Never used by another process, nor by this one after a restart.
         self._run = secrets.token_hex(8)
         self._batches = 0
+        self._complaint = ""
+        self._log = structlog.get_logger("serving.middleware")
         self.counted = 0
         self.dropped_batches = 0
 
@@ -67,9 +71,18 @@ class UsageReport:
         with self._sending:
             try:
                 self._put_away()
-                return self._send()
-            except OSError:
+                emptied = self._send()
+            except OSError as error:
+                self._complain(str(error))
                 return False
+            self._complain("")
+            return emptied
+
+    def _complain(self, why: str) -> None:
+        """Once for each trouble: it is tried again every few seconds."""
+        if why and why != self._complaint:
+            self._log.error("usage_not_spooled", path=str(self._spool), error=why)
+        self._complaint = why
 
     def _put_away(self) -> None:
         with self._lock:

@@ -114,5 +114,6 @@ class Follower:
             try:
                 self._mirroring.run(self._stop)
             except Exception:
+                # As above; what is here stays in use, and it is tried again.
                 self._log.exception("mirror_failed")
             self._stop.wait(1.0)

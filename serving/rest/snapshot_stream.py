@@ -69,8 +69,7 @@ class SnapshotStream:
             )
             gone = asyncio.ensure_future(_until_gone(receive))
             try:
-                # OSError: uvicorn says so where the reader has hung up in the middle of a piece.
-                with suppress(TimeoutError, OSError):
+                with suppress(_ReaderLost):
                     await self._send_all(send, gone)
             finally:
                 gone.cancel()
@@ -140,9 +139,17 @@ def _pieces(at: int, end: int) -> Iterator[tuple[int, int]]:
         yield start, min(CHUNK_BYTES, end - start)
 
 
+class _ReaderLost(Exception):
+    """The reader takes nothing more; our own files are another matter."""
+
+
 async def _send(send: Send, body: bytes) -> None:
     message = {"type": "http.response.body", "body": body, "more_body": True}
-    await asyncio.wait_for(send(message), PATIENCE_SECONDS)
+    try:
+        await asyncio.wait_for(send(message), PATIENCE_SECONDS)
+    # OSError: uvicorn says so where the reader has hung up in the middle of a piece.
+    except (TimeoutError, OSError) as error:
+        raise _ReaderLost from error
 
 
 async def _until_gone(receive: Receive) -> None:

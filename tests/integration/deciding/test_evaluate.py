@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from flyball.decision import Mode
+from flyball.errors import BundleCorrupt
 from flyball.home import Home
 from flyball.instant import HOUR_US
 from ledger.people import Role
@@ -40,6 +42,10 @@ ALL_TIGHT = settings_from(
         "decisions": {"tick_ms": 10},
     }
 )
+
+
+def open_files() -> int:
+    return len(os.listdir("/dev/fd"))
 
 
 class Clock:
@@ -240,6 +246,10 @@ def test_a_damaged_table_is_refused_and_a_damaged_record_skipped(
     table.close()
     raw[40] ^= 1
     path.write_bytes(raw)
+    before = open_files()
+    with pytest.raises(BundleCorrupt):
+        FeatureTable(path)
+    assert open_files() == before
     worker = Worker(trained, load_public_key(trained.verify_key))
     worker.refresh()
     assert not Evaluator(trained, load_public_key(trained.verify_key)).available

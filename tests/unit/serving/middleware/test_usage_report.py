@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from structlog.testing import capture_logs
+
 from flyball.instant import MINUTE_US
 from serving.middleware.usage_report import UsageReport
 
@@ -85,7 +87,11 @@ def test_what_cannot_be_put_away_stays_counted(tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("in the way")
     usage = report(tmp_path, service)
     usage.count("ent_1", "api.requests", 5, NOW)
-    assert not usage.flush()
+    with capture_logs() as logs:
+        assert not usage.flush()
+        assert not usage.flush()
+    # Said, but once: it is tried again every few seconds.
+    assert [(line["event"], line["log_level"]) for line in logs] == [("usage_not_spooled", "error")]
     (tmp_path / "spool").unlink()
     assert usage.flush()
     assert service.total("ent_1") == 5

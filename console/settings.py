@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from urllib.parse import urlsplit
 
 from console.access.openid_settings import OpenIdSettings, open_id_settings_from
+from console.design.band import Banding, banding_from
 from flyball.errors import InvalidInput
 
 #: Which overrides need a second person.
@@ -34,6 +35,8 @@ class ConsoleSettings:
     second_pair_of_eyes:
         Which overrides wait until another person with the role approves: ``none``, ``choose``
         (those that choose a multiplier) or ``all``.
+    bands:
+        ``[console.bands]``: from which chance on a risk is told as raised and as high.
     oidc:
         ``[console.oidc]``: signing in through an OpenID Connect provider.
     """
@@ -45,6 +48,7 @@ class ConsoleSettings:
     session_hours: int = 12
     idle_minutes: int = 120
     second_pair_of_eyes: str = "none"
+    bands: Banding = field(default_factory=Banding)
     oidc: OpenIdSettings = field(default_factory=OpenIdSettings)
 
     def __post_init__(self) -> None:
@@ -90,6 +94,7 @@ def console_settings_from(table: Mapping[str, object]) -> ConsoleSettings:
     kinds = {item.name: type(item.default) for item in fields(ConsoleSettings)}
     values = dict(table)
     oidc = open_id_settings_from(values.pop("oidc", {}))
+    bands = banding_from(values.pop("bands", {}))
     for key, value in values.items():
         if key not in kinds:
             near = get_close_matches(key, list(kinds), n=1, cutoff=0.0)
@@ -104,4 +109,4 @@ def console_settings_from(table: Mapping[str, object]) -> ConsoleSettings:
             raise InvalidInput(
                 f"console.{key} must be {word}, not {value!r}.", field=f"console.{key}"
             )
-    return ConsoleSettings(**values, oidc=oidc)  # type: ignore[arg-type]
+    return ConsoleSettings(**values, oidc=oidc, bands=bands)  # type: ignore[arg-type]

@@ -70,6 +70,18 @@ class TaskStore(Protocol):
         assignee: str | None = None,
         comment: str = "",
     ) -> Task: ...
+    def rewrite_task(
+        self,
+        tenant_id: str,
+        task_id: int,
+        *,
+        title: str,
+        due_us: int | None,
+        assignee: str,
+        author: str,
+        now_us: int,
+    ) -> Task: ...
+    def task(self, tenant_id: str, task_id: int) -> Task: ...
     def tasks(self, tenant_id: str, *, most: int = 50) -> list[Task]: ...
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any
 
-from flyball.errors import InvalidInput, NotFound
+from flyball.errors import InvalidInput, NotFound, Refused
 from flyball.identity import check_label
 from ledger.canonical import canonical_json
 from ledger.follow_up import Task, TaskState
@@ -66,6 +67,53 @@ class SqliteTasks(SqlitePart):
         comment: str = "",
     ) -> Task:
         """Close, open again or hand over a task of the tenant's; raises NotFound for others."""
+
+        def moved(task: Task) -> Task:
+            return replace(task, state=state or task.state, assignee=assignee or task.assignee)
+
+        return self._changed(tenant_id, task_id, moved, author=author, now_us=now_us, why=comment)
+
+    def rewrite_task(
+        self,
+        tenant_id: str,
+        task_id: int,
+        *,
+        title: str,
+        due_us: int | None,
+        assignee: str,
+        author: str,
+        now_us: int,
+    ) -> Task:
+        """Say anew what an open task is, by when and whose.
+
+        Raises
+        ------
+        InvalidInput
+            The title is blank, too long or hides something.
+        NotFound
+            The tenant has no such task.
+        Refused
+            It is done: what was done is not rewritten.
+        """
+        title = check_title(title)
+
+        def rewritten(task: Task) -> Task:
+            if task.state is not TaskState.OPEN:
+                raise Refused("This task is done.", "Open it again before you change it.")
+            return replace(task, title=title, due_us=due_us, assignee=assignee)
+
+        return self._changed(tenant_id, task_id, rewritten, author=author, now_us=now_us)
+
+    def _changed(
+        self,
+        tenant_id: str,
+        task_id: int,
+        change: Callable[[Task], Task],
+        *,
+        author: str,
+        now_us: int,
+        why: str = "",
+    ) -> Task:
         with self.file.writing() as connection:
             rows = connection.execute(
                 f"{_SELECT} WHERE seq = ? AND tenant_id = ?", (task_id, tenant_id)
@@ -73,20 +121,27 @@ class SqliteTasks(SqlitePart):
             if not rows:
                 raise NotFound("There is no such task.", "Go back to the account.")
             before = _task(rows[0])
+            after = replace(change(before), changed_us=now_us)
             connection.execute(
                 "INSERT INTO task_change (task_seq, tenant_id, at_us, author, state, title, "
                 "due_us, assignee, comment) VALUES (?,?,?,?,?,?,?,?,?)",
                 (
-                    task_id, tenant_id, now_us, author, (state or before.state).value,
-                    before.title, before.due_us, assignee or before.assignee, comment,
+                    task_id, tenant_id, now_us, author, after.state.value, after.title,
+                    after.due_us, after.assignee, why,
                 ),
             )  # fmt: skip
-            after = _task(connection.execute(f"{_SELECT} WHERE seq = ?", (task_id,)).fetchall()[0])
             append_audit(
-                connection, now_us, author, "task.change", tenant_id, reason=comment,
+                connection, now_us, author, "task.change", tenant_id, reason=why,
                 before=_said(before), after=_said(after),
             )  # fmt: skip
         return after
+
+    def task(self, tenant_id: str, task_id: int) -> Task:
+        """One task of the tenant's; raises NotFound for others."""
+        rows = self.file.rows(f"{_SELECT} WHERE seq = ? AND tenant_id = ?", (task_id, tenant_id))
+        if not rows:
+            raise NotFound("There is no such task.", "Go back to the account.")
+        return _task(rows[0])
 
     def tasks(self, tenant_id: str, *, most: int = 50) -> list[Task]:
         """A tenant's tasks: open ones first, the most pressing at the top."""
@@ -111,7 +166,12 @@ def check_title(title: str) -> str:
 
 
 def _said(task: Task) -> str:
-    return canonical_json({"task": task.task_id, "state": task.state, "assignee": task.assignee})
+    return canonical_json(
+        {
+            "task": task.task_id, "state": task.state, "assignee": task.assignee,
+            "title": task.title, "dueUs": task.due_us,
+        }
+    )  # fmt: skip
 
 
 def _task(row: tuple[Any, ...]) -> Task:

@@ -24,7 +24,11 @@ SELECT at_us, kind, what, text, author, arm FROM (
   UNION ALL
   SELECT time_us, 'outcome', kind, plan, '', NULL FROM subscription WHERE tenant_id = ?1
   UNION ALL
-  SELECT time_us, 'intervention', kind, note, '', NULL FROM intervention WHERE tenant_id = ?1
+  SELECT time_us, 'intervention', kind, note, coalesce((SELECT author FROM audit
+    WHERE target = ?1 AND action = 'intervention.log' AND at_us = known_us
+    AND json_extract(after, '$.kind') = kind AND json_extract(after, '$.timeUs') = time_us
+    ORDER BY seq DESC LIMIT 1), ''), NULL
+  FROM intervention WHERE tenant_id = ?1
   UNION ALL
   SELECT opened_us, 'ticket', severity, ticket_id, '', NULL FROM ticket WHERE tenant_id = ?1
   AND version = (SELECT max(version) FROM ticket k WHERE k.ticket_id = ticket.ticket_id)

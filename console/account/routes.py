@@ -23,6 +23,7 @@ from console.standings.search import one
 from flyball.errors import FlyballError
 from flyball.money import TenantMoney, tenant_money
 from ledger.explanations import Explained, Explanations
+from ledger.kill import kill_state
 
 #: Decisions that the history shows: half a year of weeks.
 _HISTORY = 26
@@ -46,7 +47,8 @@ def routes() -> APIRouter:
         days = desk.usage.days(tenant.tenant_id, meters, end_us=now_us, days=DAYS)
         usage = usage_view(days, row, history, now_us)
         return page(
-            request, "account/page.html", visitor=visitor, row=row, told=sentence(row),
+            request, "account/page.html", visitor=visitor, row=row,
+            told=sentence(row, killed=kill_state(desk.home) is not None),
             currency=desk.standings.currency, flags=flags(row, now_us),
             churn_factors=factors(explained, "churn"), usage=usage,
             upgrade_factors=factors(explained, "upgrade"), readings=readings(explained),

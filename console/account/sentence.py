@@ -11,15 +11,18 @@ from flyball.reason import for_tenant
 WINDOWS = {"minute": "a minute", "hour": "an hour", "day": "a day", "month": "a month"}
 
 
-def sentence(row: Standing) -> str:
-    """What applies now and why, without a chance, a score or an experiment in it."""
+def sentence(row: Standing, *, killed: bool = False) -> str:
+    """What applies now and why, without a chance, a score or an experiment in it.
+
+    ``killed``: the kill switch is on, so that the plan's limit applies whatever was decided.
+    """
     limit, base = row.effective_limit, row.base_limit
     if limit is None or base is None:
         return "No plan is known for this account, so its limit is left to the gateway."
     window = WINDOWS.get(row.per or "", f"per {row.per}")
     unit = row.meter or "requests"
-    if row.arm is None or row.arm == NEUTRAL or limit == base:
-        text = f"Your limit is your plan's: {whole(limit)} {unit} {window}."
+    if killed or row.arm is None or row.arm == NEUTRAL or limit == base:
+        text = f"Your limit is your plan's: {whole(base)} {unit} {window}."
     elif limit < base:
         text = f"Your limit is {whole(limit)} {unit} {window} for now"
         text += f", out of your plan's {whole(base)}"
@@ -31,6 +34,6 @@ def sentence(row: Standing) -> str:
             f"Your limit is {whole(limit)} {unit} {window} for now, "
             f"more than your plan's {whole(base)}."
         )
-    why = for_tenant(row.codes[:1])
+    why = for_tenant(() if killed else row.codes[:1])
     # "Your plan's usual limit applies" would only say the same once more.
-    return text if limit == base and why == for_tenant(()) else f"{text} {why}"
+    return text if (killed or limit == base) and why == for_tenant(()) else f"{text} {why}"

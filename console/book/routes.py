@@ -109,7 +109,8 @@ def _levels(words: dict[Level, str]) -> list[tuple[str, str]]:
 
 def _state(request: Request) -> BookState:
     ticked = tuple(request.query_params.getlist("col"))
-    return state_of(request.query_params, columns=ticked)
+    bands = desk_of(request).settings.bands
+    return state_of(request.query_params, columns=ticked, bands=bands)
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from urllib.parse import parse_qsl, urlencode
 
 from console.book.columns import BY_KEY, SHOWN
+from console.design.band import USUAL, Banding
 from console.standings.search import ORDERS, Filters
 
 SIZES = (25, 50, 100, 200)
@@ -38,6 +39,8 @@ class BookState:
         """The query string, without what is as it would be anyway."""
         pairs = []
         for item in fields(Filters):
+            if item.name == "bands":
+                continue
             value = getattr(self.filters, item.name)
             if value:
                 pairs.append((item.name, "1" if value is True else str(value)))
@@ -88,16 +91,20 @@ class BookState:
     @property
     def narrowed(self) -> bool:
         """Whether any filter is set."""
-        return self.filters != Filters()
+        return self.filters != Filters(bands=self.filters.bands)
 
 
-def state_of(query: Mapping[str, str], *, columns: tuple[str, ...] = ()) -> BookState:
+def state_of(
+    query: Mapping[str, str], *, columns: tuple[str, ...] = (), bands: Banding = USUAL
+) -> BookState:
     """Read an address; what is not understood is left out, so that old links go on working.
 
     Parameters
     ----------
     columns:
         Columns ticked in the chooser, which come as repeated fields.
+    bands:
+        What the words of the filters ``risk`` and ``upgrade`` mean here.
     """
     sort = query.get("sort", "-attention")
     order = sort.removeprefix("-")
@@ -106,7 +113,7 @@ def state_of(query: Mapping[str, str], *, columns: tuple[str, ...] = ()) -> Book
     chosen = columns or tuple(query.get("cols", "").split("."))
     kept = tuple(key for key in BY_KEY if key in chosen and key != "account")
     return BookState(
-        filters=_filters(query),
+        filters=_filters(query, bands),
         order=order,
         descending=sort.startswith("-"),
         page=min(_whole(query.get("page", ""), 1) or 1, _LAST_PAGE),
@@ -115,7 +122,7 @@ def state_of(query: Mapping[str, str], *, columns: tuple[str, ...] = ()) -> Book
     )
 
 
-def _filters(query: Mapping[str, str]) -> Filters:
+def _filters(query: Mapping[str, str], bands: Banding) -> Filters:
     def text(name: str) -> str:
         return query.get(name, "").strip()[:120]
 
@@ -124,7 +131,7 @@ def _filters(query: Mapping[str, str]) -> Filters:
     return Filters(
         q=text("q"), owner=text("owner"), plan=text("plan"), segment=text("segment"),
         region=text("region"), renewal=renewal if renewal in RENEWALS else 0,
-        changed=text("changed") == "1", left=text("left") == "1", **words,
+        changed=text("changed") == "1", left=text("left") == "1", bands=bands, **words,
     )  # fmt: skip
 
 

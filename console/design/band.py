@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from flyball.errors import InvalidInput
 
 
 class Level(StrEnum):
@@ -31,9 +34,52 @@ class Bands:
         return Level.MEDIUM if chance >= self.medium else Level.LOW
 
 
-#: Churn is rare and dear; an upgrade is worth a call when it is one in seven.
-CHURN = Bands(medium=0.04, high=0.10)
-UPGRADE = Bands(medium=0.05, high=0.15)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Banding:
+    """``[console.bands]``: from where on each kind of chance is told as more than low.
+
+    The usual ones: churn is rare and dear; an upgrade is worth a call when it is one in seven.
+    """
+
+    churn: Bands = field(default_factory=lambda: Bands(medium=0.04, high=0.10))
+    upgrade: Bands = field(default_factory=lambda: Bands(medium=0.05, high=0.15))
+
+    def __post_init__(self) -> None:
+        for name, bands in (("churn", self.churn), ("upgrade", self.upgrade)):
+            if not 0.0 < bands.medium < bands.high < 1.0:
+                raise InvalidInput(
+                    f"console.bands.{name} {[bands.medium, bands.high]} must rise between 0 and 1.",
+                    "Write where the middle band begins and where the highest does, "
+                    "such as [0.04, 0.10].",
+                    field=f"console.bands.{name}",
+                )
+
+
+#: The bands where nothing is configured.
+USUAL = Banding()
+
+
+def banding_from(table: object) -> Banding:
+    """Read ``[console.bands]``; raises InvalidInput naming the setting."""
+    if not isinstance(table, Mapping):
+        raise InvalidInput("console.bands must be a table.", field="console.bands")
+    for key, value in table.items():
+        where = f"console.bands.{str(key)[:64]}"
+        if key not in ("churn", "upgrade"):
+            raise InvalidInput(
+                f"flyball.toml has no setting {where}.", "There are churn and upgrade.",
+                field=where, code="unknown_setting",
+            )  # fmt: skip
+        pair = value if isinstance(value, list | tuple) else ()
+        if len(pair) != 2 or any(type(item) not in (int, float) for item in pair):
+            raise InvalidInput(
+                f"{where} must be two numbers.",
+                "Write where the middle band begins and where the highest does, "
+                "such as [0.04, 0.10].",
+                field=where,
+            )
+    return Banding(**{name: Bands(*map(float, pair)) for name, pair in table.items()})
+
 
 #: What each band is called; marks differ in shape, not only in colour.
 CHURN_WORDS = {

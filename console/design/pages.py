@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from console.design import band, chart, display, flash, words
 from console.desk import desk_of
+from ledger.kill import kill_state
 
 if TYPE_CHECKING:
     from console.access.visitor import Visitor
@@ -67,7 +68,8 @@ def page(
     """Render ``template`` as the answer to ``request``.
 
     Every template sees ``visitor``, ``csrf``, ``now_us``, ``theme``, ``said`` (the message of the
-    last move), ``here`` (path and query of this page) and ``desk``.
+    last move), ``here`` (path and query of this page), ``desk``, ``bands`` and ``killed`` (the kill
+    switch's state while it is on, which every page says).
     """
     desk = desk_of(request)
     query = f"?{request.url.query}" if request.url.query else ""
@@ -83,6 +85,8 @@ def page(
             said=(message := flash.said(request)),
             here=request.url.path + query,
             desk=desk,
+            bands=desk.settings.bands,
+            killed=kill_state(desk.home) if visitor is not None else None,
             **context,
         )
     )

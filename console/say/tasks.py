@@ -1,4 +1,4 @@
-"""Tasks of one account: made, done, opened again."""
+"""Tasks of one account: made, changed, done, opened again."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from console.say.follow_up import number
 from console.say.panel import account_address
 from console.say.people import assignees, reached
 from console.standings.search import one
-from flyball.errors import InvalidInput
+from flyball.errors import InvalidInput, Refused
 from flyball.instant import DAY_US
-from ledger.follow_up import TaskState
+from ledger.follow_up import Task, TaskState
 
 FIELDS = ("title", "assignee", "due")
 #: A task that is due later is not worth a line today.
@@ -28,7 +28,7 @@ _STATES = {"done": TaskState.DONE, "reopen": TaskState.OPEN}
 
 
 def routes() -> APIRouter:
-    """The form, its sending, and what becomes of a task."""
+    """The form, its sending, the same for a task that is there, and what becomes of it."""
     router = signed_in_router(Permission.ACT)
 
     @router.get("/console/accounts/{tenant_id}/tasks")
@@ -46,6 +46,31 @@ def routes() -> APIRouter:
             return _form(request, visitor, tenant, typed.refused(error, FIELDS), status=422)
         desk.standings.follow()
         return moved_on(request, account_address(tenant), "The task is kept.")
+
+    @router.get("/console/accounts/{tenant_id}/tasks/{task_id}/edit")
+    def look(request: Request, visitor: Signed, tenant_id: str, task_id: str) -> Response:
+        tenant = visitor.tenant(tenant_id)
+        task = desk_of(request).ledger.task(tenant.tenant_id, number(task_id))
+        if task.state is not TaskState.OPEN:
+            return moved_on(request, account_address(tenant), "It is done already.", good=False)
+        typed = Filled({"title": task.title, "assignee": task.assignee, "due": _day(task)})
+        return _form(request, visitor, tenant, typed, task=task)
+
+    @router.post("/console/accounts/{tenant_id}/tasks/{task_id}/edit")
+    def rewrite(
+        request: Request, visitor: Signed, form: CheckedForm, tenant_id: str, task_id: str
+    ) -> Response:
+        tenant, desk = visitor.tenant(tenant_id), desk_of(request)
+        typed, task = filled(form, FIELDS), desk.ledger.task(tenant.tenant_id, number(task_id))
+        try:
+            _rewrite(desk, visitor, tenant, typed, task)
+        except InvalidInput as error:
+            refused = typed.refused(error, FIELDS)
+            return _form(request, visitor, tenant, refused, status=422, task=task)
+        except Refused as error:
+            return moved_on(request, account_address(tenant), str(error), good=False)
+        desk.standings.follow()
+        return moved_on(request, account_address(tenant), "The task is changed.")
 
     @router.post("/console/accounts/{tenant_id}/tasks/{task_id}")
     def change(
@@ -79,13 +104,35 @@ def due_of(desk: Desk, typed: Filled) -> int | None:
     return due_us
 
 
-def _put(desk: Desk, visitor: Visitor, tenant: AccessibleTenant, typed: Filled) -> None:
-    due_us = due_of(desk, typed)
+def _assignee(desk: Desk, visitor: Visitor, tenant: AccessibleTenant, typed: Filled) -> str:
     assignee = typed.value("assignee").lower()
     if not reached(desk, visitor, assignee, [tenant]):
         raise InvalidInput(
             f"{assignee} does not see this account.", "Choose somebody who does.", field="assignee"
         )
+    return assignee
+
+
+def _rewrite(
+    desk: Desk, visitor: Visitor, tenant: AccessibleTenant, typed: Filled, task: Task
+) -> None:
+    # A day that has passed may stay; only a new one must lie ahead.
+    same_day = typed.value("due") == _day(task)
+    desk.ledger.rewrite_task(
+        tenant.tenant_id, task.task_id, title=typed.value("title"),
+        due_us=task.due_us if same_day else due_of(desk, typed),
+        assignee=_assignee(desk, visitor, tenant, typed), author=visitor.login,
+        now_us=desk.now_us(),
+    )  # fmt: skip
+
+
+def _day(task: Task | None) -> str:
+    """The last day that a task is not overdue; empty where it has no date."""
+    return "" if task is None or task.due_us is None else day_of(task.due_us - 1)
+
+
+def _put(desk: Desk, visitor: Visitor, tenant: AccessibleTenant, typed: Filled) -> None:
+    due_us, assignee = due_of(desk, typed), _assignee(desk, visitor, tenant, typed)
     desk.ledger.add_tasks(
         [tenant.tenant_id], typed.value("title"), due_us=due_us, assignee=assignee,
         author=visitor.login, now_us=desk.now_us(),
@@ -93,10 +140,17 @@ def _put(desk: Desk, visitor: Visitor, tenant: AccessibleTenant, typed: Filled) 
 
 
 def _form(
-    request: Request, visitor: Visitor, tenant: AccessibleTenant, typed: Filled, status: int = 200
+    request: Request,
+    visitor: Visitor,
+    tenant: AccessibleTenant,
+    typed: Filled,
+    status: int = 200,
+    task: Task | None = None,
 ) -> Response:
     desk = desk_of(request)
+    today = day_of(desk.now_us())
     return page(
-        request, "say/task.html", visitor=visitor, status=status, typed=typed,
-        row=one(desk.standings, tenant), people=assignees(desk), today=day_of(desk.now_us()),
+        request, "say/task.html", visitor=visitor, status=status, typed=typed, task=task,
+        row=one(desk.standings, tenant), people=assignees(desk),
+        least=min(today, _day(task) or today),
     )  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from console.access.tenants import AccessibleTenant, AccessibleTenants
-from console.design.band import CHURN, UPGRADE, Bands
+from console.design.band import USUAL, Banding, Bands
 from console.standings.file import Standings
 from console.standings.row import Standing, standing_of
 from console.standings.tables import COLUMNS, MOVED
@@ -48,7 +48,8 @@ class Filters:
 
     ``risk`` and ``upgrade`` are bands (high, medium, low, unknown); ``limit`` is tight, room,
     neutral or person; ``renewal`` days ahead; ``task`` open or overdue; ``changed`` within 7 days;
-    ``left`` shows those who have left instead of the others.
+    ``left`` shows those who have left instead of the others. ``bands`` says what the bands are: it
+    is the deployment's, not the visitor's.
     """
 
     q: str = ""
@@ -63,6 +64,7 @@ class Filters:
     task: str = ""
     changed: bool = False
     left: bool = False
+    bands: Banding = USUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ def condition(
     for word in filters.q.casefold().split()[:6]:
         parts.append("instr(search, ?) > 0")
         bound.append(word)
-    parts += _banded("churn", CHURN, filters.risk) + _banded("upgrade", UPGRADE, filters.upgrade)
+    parts += _banded("churn", filters.bands.churn, filters.risk)
+    parts += _banded("upgrade", filters.bands.upgrade, filters.upgrade)
     if filters.limit in _LIMITS:
         parts.append(_LIMITS[filters.limit].format(now=int(now_us)))
     if filters.renewal:

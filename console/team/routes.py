@@ -7,7 +7,6 @@ from fastapi.responses import Response
 
 from console.access.visitor import Signed, signed_in_router
 from console.administration.rules import in_force
-from console.design.band import CHURN
 from console.design.chart import bar_chart
 from console.design.display import money, percent
 from console.design.pages import page
@@ -35,7 +34,7 @@ def routes() -> APIRouter:
         by = by if by in GROUPS else "segment"
         currency = desk.standings.currency
         with beside_ledger(desk.home, visitor.accessible) as beside:
-            parts = holdings(beside, by, now_us, CHURN.high, rules)
+            parts = holdings(beside, by, now_us, desk.settings.bands.churn.high, rules)
             spent = overdraft(beside, now_us, rules, visitor.accessible.everyone)
             # By the machine's clock: the accounts' own may stand still.
             compared = desk.compared.of(

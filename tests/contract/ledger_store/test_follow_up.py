@@ -114,6 +114,31 @@ def test_a_task_is_done_opened_again_and_handed_over(ledger: Ledger) -> None:
         ledger.add_tasks(["t1"], " ", due_us=None, assignee="bob", author="ann", now_us=NOW)
 
 
+def test_an_open_task_is_written_anew_and_a_done_one_is_not(ledger: Ledger) -> None:
+    ledger.add_tasks(["t1"], "Call", due_us=None, assignee="bob", author="ann", now_us=NOW)
+    (task,) = ledger.tasks("t1")
+    said = {"title": "Call the CTO", "due_us": NOW + DAY_US, "assignee": "cy", "author": "ann"}
+    new = ledger.rewrite_task("t1", task.task_id, now_us=NOW + 1, **said)  # type: ignore[arg-type]
+    assert (new.title, new.due_us, new.assignee) == ("Call the CTO", NOW + DAY_US, "cy")
+    assert ledger.task("t1", task.task_id) == new == ledger.tasks("t1")[0]
+    assert (new.author, new.created_us, new.state) == ("ann", NOW, TaskState.OPEN)
+    dateless = said | {"due_us": None}
+    new = ledger.rewrite_task("t1", task.task_id, now_us=NOW + 2, **dateless)  # type: ignore[arg-type]
+    assert new.due_us is None
+    (act, *_) = ledger.audit(target="t1")
+    assert (act.action, "Call the CTO" in act.before) == ("task.change", True)
+    with pytest.raises(NotFound):
+        ledger.rewrite_task("t2", task.task_id, now_us=NOW, **said)  # type: ignore[arg-type]
+    with pytest.raises(NotFound):
+        ledger.task("t2", task.task_id)
+    blank = said | {"title": " "}
+    with pytest.raises(InvalidInput):
+        ledger.rewrite_task("t1", task.task_id, now_us=NOW, **blank)  # type: ignore[arg-type]
+    ledger.change_task("t1", task.task_id, author="bob", now_us=NOW + 3, state=TaskState.DONE)
+    with pytest.raises(Refused):
+        ledger.rewrite_task("t1", task.task_id, now_us=NOW + 4, **said)  # type: ignore[arg-type]
+
+
 def test_a_logged_call_is_an_intervention_and_counts_once(ledger: Ledger) -> None:
     call = Intervention(tenant_id="t1", time_us=NOW - 5, known_us=NOW, kind="call", note="happy")
     assert ledger.log_intervention(call, author="ann")

@@ -17,6 +17,7 @@ local REQUESTS = "api.requests"
 
 ffi.cdef "typedef struct { double level, at, limit, window; } flyball_bucket;"
 ffi.cdef "typedef struct { double used, window, ends; } flyball_allowance;"
+local new_bucket = ffi.typeof("flyball_bucket")
 local BUCKET, ALLOWANCE = ffi.sizeof("flyball_bucket"), ffi.sizeof("flyball_allowance")
 
 local shared, share, deadline, longest_delay_ms
@@ -43,31 +44,32 @@ local function charge_of(charges, tenant, limit, pattern, units, cap)
     }
 end
 
-local function charges_of(tenant, terms, ask)
-    local charges = {}
-    for n = 1, #terms.limits do
-        local limit = terms.limits[n]
-        if limit.kind ~= "concurrency" then
-            local endpoint = limit.endpoints
-                and lines.endpoint_for(limit.endpoints, ask.method, ask.path)
-            local named = ask.units and ask.units[limit.meter]
-            local units = named
-            if not units and limit.kind ~= "storage" then
-                if endpoint then
-                    units = endpoint.weight
-                elseif limit.meter == REQUESTS then
-                    units = 1
-                end
-            end
-            if units then
-                if units > 0 or named then
-                    charge_of(charges, tenant, limit, "", units)
-                end
-                if endpoint and endpoint.limit then
-                    charge_of(charges, tenant, limit, endpoint.pattern, 1, endpoint.limit)
-                end
-            end
+local function charge_for(charges, tenant, limit, ask)
+    if limit.kind == "concurrency" then return end
+    local endpoint = lines.endpoint_of(limit, ask)
+    local named = ask.units and ask.units[limit.meter]
+    local units = named
+    if not units and limit.kind ~= "storage" then
+        if endpoint then
+            units = endpoint.weight
+        elseif limit.meter == REQUESTS then
+            units = 1
         end
+    end
+    if not units then return end
+    if units > 0 or named then
+        charge_of(charges, tenant, limit, "", units)
+    end
+    if endpoint and endpoint.limit then
+        charge_of(charges, tenant, limit, endpoint.pattern, 1, endpoint.limit)
+    end
+end
+
+local function charges_of(tenant, terms, ask)
+    local charges, limits = {}, terms.limits
+    if limits[1] then charge_for(charges, tenant, limits[1], ask) end
+    if limits[2] then
+        for n = 2, #limits do charge_for(charges, tenant, limits[n], ask) end
     end
     return charges
 end
@@ -80,7 +82,7 @@ local function drain(bucket, at)
 end
 
 local function bucket_of(charge, now, since)
-    local bucket = ffi.new("flyball_bucket")
+    local bucket = new_bucket()
     local limit, window_ms = ceil(charge.limit / share), charge.window * 1000
     local kept = shared:get(charge.key)
     if kept and #kept == BUCKET then
@@ -173,46 +175,73 @@ local function look_storage(charge, ask)
     return charge.units > 0 and soft_delay(after, charge.limit, charge.soft) or 0
 end
 
+local function look_at(charge, ask, now, since)
+    if charge.kind == "rate" then return look_rate(charge, now, since) end
+    if charge.kind == "quota" then return look_quota(charge, now) end
+    return look_storage(charge, ask)
+end
+
+-- Most requests touch one counter; that one has no loop, because LuaJIT compiles no function that
+-- meets a loop which ends at once.
 local function look(charges, ask, now, since)
-    local delay, refused = 0, false
-    for n = 1, #charges do
-        local charge, held = charges[n], 0
-        if charge.kind == "rate" then
-            held = look_rate(charge, now, since)
-        elseif charge.kind == "quota" then
-            held = look_quota(charge, now)
-        else
-            held = look_storage(charge, ask)
+    local first = charges[1]
+    local delay = look_at(first, ask, now, since)
+    local refused = first.refused
+    if charges[2] then
+        for n = 2, #charges do
+            delay = max(delay, look_at(charges[n], ask, now, since))
+            refused = refused or charges[n].refused
         end
-        delay = max(delay, held)
-        refused = refused or charge.refused
     end
     return refused, refused and 0 or delay
 end
 
-local function count(charges, now, sign)
-    for n = 1, #charges do
-        local charge = charges[n]
-        if charge.bucket then
-            local bucket = charge.bucket
-            bucket.level = max(0, bucket.level + sign * charge.units * bucket.window)
-            keep_bucket(charge.key, bucket)
-        elseif charge.allowance then
-            local allowance = charge.allowance
-            allowance.used = max(0, allowance.used + sign * charge.units)
-            keep_allowance(charge.key, allowance, now)
-        end
+local function count_one(charge, now, sign)
+    if charge.bucket then
+        local bucket = charge.bucket
+        bucket.level = max(0, bucket.level + sign * charge.units * bucket.window)
+        keep_bucket(charge.key, bucket)
+    elseif charge.allowance then
+        local allowance = charge.allowance
+        allowance.used = max(0, allowance.used + sign * charge.units)
+        keep_allowance(charge.key, allowance, now)
     end
 end
 
--- Runs `work` with the tenant's counters to itself; nil if they could not be had in time.
-local function alone(tenant, patience, work)
+local function count(charges, now, sign)
+    count_one(charges[1], now, sign)
+    if charges[2] then
+        for n = 2, #charges do count_one(charges[n], now, sign) end
+    end
+end
+
+-- Runs `work` with the tenant's counters to itself; nil if they could not be had in time. Its
+-- arguments are handed on, because a closure for each request would keep LuaJIT from compiling.
+local function alone(tenant, patience, work, charges, ask, since, verdict)
     local key = "\tlock\t" .. tenant
     if not lock.take(shared, key, patience) then return nil end
-    local ok, result = pcall(work)
+    local ok, why = pcall(work, charges, ask, since, verdict)
     lock.free(shared, key)
-    if not ok then error(result, 0) end
-    return result
+    if not ok then error(why, 0) end
+    return true
+end
+
+local function look_and_count(charges, ask, since, verdict)
+    local now = ngx.now() * 1000
+    verdict.refused, verdict.delay = look(charges, ask, now, since)
+    if not verdict.refused then count(charges, now, 1) end
+end
+
+local function uncount(charges, ask, since)
+    local now = ngx.now() * 1000
+    look(charges, ask, now, since)
+    count(charges, now, -1)
+end
+
+local function count_anyway(charges, ask, since)
+    local now = ngx.now() * 1000
+    look(charges, ask, now, since)
+    count(charges, now, 1)
 end
 
 --- Count a request towards everything that it touches, or refuse it and count nothing.
@@ -222,22 +251,13 @@ function _M.admit(tenant, terms, ask, since)
     local charges = charges_of(tenant, terms, ask)
     local verdict = { states = charges, refused = false, delay = 0 }
     if #charges == 0 then return verdict end
-    return alone(tenant, deadline, function()
-        local now = ngx.now() * 1000
-        verdict.refused, verdict.delay = look(charges, ask, now, since)
-        if not verdict.refused then count(charges, now, 1) end
-        return verdict
-    end)
+    return alone(tenant, deadline, look_and_count, charges, ask, since, verdict) and verdict
 end
 
 --- Undo an `admit` that passed, because the request was not served after all.
 function _M.give_back(tenant, verdict, ask, since)
-    alone(tenant, deadline, function()
-        local now = ngx.now() * 1000
-        look(verdict.states, ask, now, since)
-        count(verdict.states, now, -1)
-        return true
-    end)
+    if not verdict.states[1] then return end
+    alone(tenant, deadline, uncount, verdict.states, ask, since)
 end
 
 --- Count units that are known only after the answer. Never refuses, never waits.
@@ -247,12 +267,7 @@ function _M.charge(tenant, terms, meter, units, since)
         if limit.meter == meter and (limit.kind == "rate" or limit.kind == "quota") then
             local charges = {}
             charge_of(charges, tenant, limit, "", units)
-            alone(tenant, nil, function()
-                local now = ngx.now() * 1000
-                look(charges, {}, now, since)
-                count(charges, now, 1)
-                return true
-            end)
+            alone(tenant, nil, count_anyway, charges, {}, since)
         end
     end
 end

@@ -21,8 +21,16 @@ function _M.is_ours(name)
         or find(name, "x-ratelimit-", 1, true) == 1
 end
 
+local quotes, quoted_texts = {}, 0
+
 local function quoted(text)
-    return '"' .. text:gsub("[^ -~]", "?"):gsub('[\\"]', "\\%0") .. '"'
+    local found = quotes[text]
+    if not found then
+        found = '"' .. text:gsub("[^ -~]", "?"):gsub('[\\"]', "\\%0") .. '"'
+        if quoted_texts >= 4096 then quotes, quoted_texts = {}, 0 end
+        quotes[text], quoted_texts = found, quoted_texts + 1
+    end
+    return found
 end
 
 local policies, kept = {}, 0
@@ -50,8 +58,28 @@ local function reset_seconds(state)
     return millis and ceil(millis / 1000)
 end
 
+local function standing_of(state)
+    local item = quoted(state.policy) .. format(";r=%d", min(state.remaining, LARGEST))
+    local resets = reset_seconds(state)
+    return resets and item .. ";t=" .. resets or item
+end
+
+-- The two lists; nil where there is nothing to tell.
+local function lists_of(states)
+    local told, standing = {}, {}
+    for n = 1, #states do
+        local state = states[n]
+        if state.kind ~= "storage" then
+            told[#told + 1] = policy_of(state)
+            standing[#standing + 1] = standing_of(state)
+        end
+    end
+    if told[1] then return table.concat(told, ", "), table.concat(standing, ", ") end
+end
+
 --- The limit with the smallest share left; of the refusing ones, where there are any.
 function _M.tightest(states)
+    if not states[2] then return states[1] end
     local found
     for _, refusing in ipairs({ true, false }) do
         for n = 1, #states do
@@ -90,25 +118,22 @@ end
 function _M.tell(header, states, now)
     local tightest = _M.tightest(states)
     if not tightest then return end
-    local told, standing = {}, {}
-    for n = 1, #states do
-        local state = states[n]
-        if state.kind ~= "storage" then
-            told[#told + 1] = policy_of(state)
-            local item = quoted(state.policy) .. format(";r=%d", min(state.remaining, LARGEST))
-            local resets = reset_seconds(state)
-            standing[#standing + 1] = resets and item .. ";t=" .. resets or item
-        end
+    local told, standing
+    if states[2] or tightest.kind == "storage" then
+        told, standing = lists_of(states)
+    else
+        told, standing = policy_of(tightest), standing_of(tightest)
     end
-    if told[1] then
-        header["RateLimit-Policy"] = table.concat(told, ", ")
-        header["RateLimit"] = table.concat(standing, ", ")
+    if told then
+        header["RateLimit-Policy"] = told
+        header["RateLimit"] = standing
     end
     header["X-RateLimit-Limit"] = format("%d", tightest.limit)
     header["X-RateLimit-Remaining"] = format("%d", tightest.remaining)
     local resets = reset_seconds(tightest)
     header["X-RateLimit-Reset"] = resets and format("%d", floor(ceil(now) + resets)) or nil
-    local retry = _M.retry_after(states)
+    -- The tightest limit is one that refuses, where any does.
+    local retry = tightest.refused and _M.retry_after(states)
     if retry then header["Retry-After"] = format("%d", retry) end
 end
 

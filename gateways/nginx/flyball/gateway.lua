@@ -90,6 +90,21 @@ function _M.follow()
     ngx.timer.at(0, step)
 end
 
+local NOTHING = {}
+-- What nginx is asked for only where a limit has endpoints.
+local ASKED = {
+    method = function() return ngx.req.get_method() end,
+    path = function() return ngx.var.uri end,
+}
+local LAZY = {
+    __index = function(ask, key)
+        local look = ASKED[key]
+        local found = look and look()
+        ask[key] = found
+        return found
+    end,
+}
+
 local function clean()
     for name in pairs(ngx.req.get_headers(0)) do
         if fields.is_ours(name) or removed[name] then ngx.req.clear_header(name) end
@@ -110,33 +125,40 @@ end
 
 local function outcome_is(outcome) outcomes[outcome] = (outcomes[outcome] or 0) + 1 end
 
+-- Waits for the slots of a concurrency limit; the state of one that refuses, or nil.
+local function enter_one(ticket, tenant, limit, ask)
+    local endpoint = lines.endpoint_of(limit, ask)
+    local weight = ask.units and ask.units[limit.meter] or endpoint and endpoint.weight or 1
+    local entered = slots.enter(tenant, limit, weight)
+    if entered == nil then ticket.state = "open" end
+    if entered == false then
+        return { {
+            policy = limit.meter, meter = limit.meter, kind = limit.kind,
+            limit = limit.limit, remaining = 0, wait = 1000, refused = true,
+        } }
+    elseif entered then
+        ticket.held = ticket.held or {}
+        table.insert(ticket.held, { limit = limit, weight = weight })
+    end
+    return nil
+end
+
 -- Waits for the slots of every concurrency limit; the states of those that refuse, or nil.
 local function enter(ticket, tenant, terms, ask)
+    if not terms.concurrent then return nil end
     for n = 1, #terms.limits do
         local limit = terms.limits[n]
         if limit.kind == "concurrency" then
-            local endpoint = limit.endpoints
-                and lines.endpoint_for(limit.endpoints, ask.method, ask.path)
-            local weight = ask.units and ask.units[limit.meter]
-                or endpoint and endpoint.weight or 1
-            local entered = slots.enter(tenant, limit, weight)
-            if entered == nil then ticket.state = "open" end
-            if entered == false then
-                return { {
-                    policy = limit.meter, meter = limit.meter, kind = limit.kind,
-                    limit = limit.limit, remaining = 0, wait = 1000, refused = true,
-                } }
-            elseif entered then
-                ticket.held = ticket.held or {}
-                table.insert(ticket.held, { limit = limit, weight = weight })
-            end
+            local refusing = enter_one(ticket, tenant, limit, ask)
+            if refusing then return refusing end
         end
     end
     return nil
 end
 
 local function release(ticket)
-    for _, held in ipairs(ticket.held or {}) do
+    if not ticket.held then return end
+    for _, held in ipairs(ticket.held) do
         slots.leave(ticket.tenant, held.limit, held.weight)
     end
     ticket.held = nil
@@ -166,8 +188,8 @@ local function decide(ticket, name)
     if relaxed then
         since = math.max(since, (decisions.published() + decisions.FRESH_SECONDS) * 1000)
     end
-    local ask = options.ask and options.ask() or {}
-    ask.method, ask.path = ngx.req.get_method(), ngx.var.uri
+    local given = options.ask and options.ask() or NOTHING
+    local ask = setmetatable({ units = given.units, stored = given.stored }, LAZY)
     ticket.terms, ticket.since = terms, since
     local verdict = counters.admit(tenant, terms, ask, since)
     if not verdict then
@@ -208,7 +230,8 @@ function _M.admit(name, ctx, exit)
     local ok, why = pcall(clean)
     local ticket, status
     if ok then
-        ok, why = pcall(function() ticket = new_ticket(ctx) end)
+        ok, why = pcall(new_ticket, ctx)
+        ticket = ok and why
     end
     if ok then
         ok, status = pcall(decide, ticket, name)
@@ -255,19 +278,22 @@ function _M.tell(ctx)
     if not ok then ngx.log(ngx.ERR, "flyball: ", why) end
 end
 
+local function close(ticket)
+    release(ticket)
+    if ticket.tenant then
+        local now = ngx.now()
+        usage.count(ticket.tenant, "api.requests", 1, now)
+        if ticket.refused then usage.count(ticket.tenant, "api.blocked", 1, now) end
+    end
+end
+
 --- In log_by_lua: give slots back, and count.
 function _M.leave(ctx)
     local number = number_of(ctx)
     local ticket = number and tickets[number]
     if not ticket then return end
     tickets[number] = nil
-    local ok, why = pcall(function()
-        release(ticket)
-        if ticket.tenant then
-            usage.count(ticket.tenant, "api.requests", 1, ngx.now())
-            if ticket.refused then usage.count(ticket.tenant, "api.blocked", 1, ngx.now()) end
-        end
-    end)
+    local ok, why = pcall(close, ticket)
     if not ok then ngx.log(ngx.ERR, "flyball: ", why) end
 end
 

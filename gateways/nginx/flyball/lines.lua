@@ -66,7 +66,7 @@ end
 local function parse(columns, relaxed)
     local parts = columns_of(columns)
     local friction = parts[1] == "1"
-    local limits = {}
+    local limits, concurrent = {}, false
     for n = 1, whole(parts[2], 0) do
         local at = 2 + (n - 1) * 9
         local base, limit = whole(parts[at + 3], 1), whole(parts[at + 4], 1)
@@ -81,8 +81,9 @@ local function parse(columns, relaxed)
             paid = parts[at + 8] == "1",
             endpoints = endpoints_of(parts[at + 9], friction, relaxed),
         }
+        concurrent = concurrent or limits[n].kind == "concurrency"
     end
-    return { friction = friction and not relaxed, limits = limits }
+    return { friction = friction and not relaxed, limits = limits, concurrent = concurrent }
 end
 
 --- The terms that columns (from the third on) stand for. `relaxed`: no limit below its base.
@@ -102,8 +103,8 @@ function _M.terms(columns, relaxed)
     return terms
 end
 
---- The endpoint of a limit that a request counts for, or nil. `path` is decoded, without a query.
-function _M.endpoint_for(endpoints, method, path)
+-- `path` is decoded, without a query.
+local function endpoint_for(endpoints, method, path)
     for n = 1, #endpoints do
         local endpoint = endpoints[n]
         if not endpoint.method or endpoint.method == method then
@@ -115,6 +116,13 @@ function _M.endpoint_for(endpoints, method, path)
         end
     end
     return nil
+end
+
+--- The endpoint of a limit that a request counts for, or nil. `ask.method` and `ask.path` are looked
+-- up by whoever made it, and only where a limit has endpoints.
+function _M.endpoint_of(limit, ask)
+    local endpoints = limit.endpoints
+    return endpoints and endpoint_for(endpoints, ask.method, ask.path)
 end
 
 return _M

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from flyball.home import Home
+from tests.integration.training.refusing import attempt, claiming  # noqa: F401
 from training.contract import Contract
 from training.dataset import Dataset
 from training.rehearsal import World, rehearse

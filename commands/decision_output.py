@@ -38,6 +38,8 @@ def decision_row(
     decision was made in this run or continued is left out, so that the same pass twice writes the
     same bytes.
     """
+    # The primary meter's limit as it is enforced: what is stored may hold it up.
+    first = limits[0] if limits else None
     return {
         "decision_id": decision.decision_id,
         "tenant_id": decision.tenant_id,
@@ -59,10 +61,10 @@ def decision_row(
         "model_version": decision.model_version,
         "reasons": json.dumps(list(decision.reasons)),
         "baseLimit": decision.base_limit,
-        "effectiveLimit": decision.effective_limit,
+        "effectiveLimit": decision.effective_limit if first is None else first.effective_limit,
         "windowSeconds": decision.window_seconds,
         "limits": None if limits is None else json.dumps([*map(limit_json, limits)]),
-        "enforceFriction": decision.enforce_friction,
+        "enforceFriction": (decision.enforce_friction if first is None else first.enforce_friction),
         "upsellProbability": decision.upgrade_probability,
         "downgradeProbability": decision.downgrade_probability,
         "churnProbability": decision.churn_probability,

@@ -91,15 +91,30 @@ class Decision:
 
     @property
     def effective_limit(self) -> int | None:
-        """Base limit times served arm, rounded up; None without a plan."""
-        return (
-            None if self.base_limit is None else effective_limit(self.base_limit, self.served_arm)
-        )
+        """Base limit times served arm, rounded up; None without a plan.
+
+        Where the primary meter is storage, what is stored may hold it higher:
+        :meth:`effective_limit_above`.
+        """
+        return self.effective_limit_above(0)
+
+    def effective_limit_above(self, floor: int) -> int | None:
+        """The effective limit with ``floor`` (hundredths) as the lowest multiplier of the meter.
+
+        See :func:`flyball.effective.storage_floors`; 0: there is none.
+        """
+        if self.base_limit is None:
+            return None
+        return effective_limit(self.base_limit, max(self.served_arm, floor))
 
     @property
     def enforce_friction(self) -> bool:
         """True exactly when the effective limit is below the base limit."""
-        limit = self.effective_limit
+        return self.enforces_friction_above(0)
+
+    def enforces_friction_above(self, floor: int) -> bool:
+        """The same with ``floor`` (hundredths) as the lowest multiplier of the primary meter."""
+        limit = self.effective_limit_above(floor)
         return limit is not None and self.base_limit is not None and limit < self.base_limit
 
     @property

@@ -35,7 +35,7 @@ from serving.evidence import evidence_by_model
 from serving.explanation_queue import ExplanationQueue
 from serving.housekeeping import Housekeeper
 from serving.live_usage import LiveUsage, as_of_hour_at
-from serving.publication import entries_of
+from serving.publication import entries_of, primary_floors
 from serving.publisher_lease import PublisherLease
 from serving.refresh_order import RefreshOrder
 from serving.rules import Rules, read_rules, seed_guardrails
@@ -234,7 +234,7 @@ class ControlLoop:
             as_of_us=now_us,
         )
         self._published_us = wall_us()
-        self._news.tell(decisions, done.previous, version, now_us=self._published_us)
+        self._tell(done, decisions, version)
         self._budgets, self._period_us, self._cursor = done.budgets, started_us, cursor
         self._order.reset((d.tenant_id for d in decisions), now_us)
         self._explanations.restart(self._evidence(done, decisions))
@@ -264,11 +264,16 @@ class ControlLoop:
         aliases = self._renamed(renamed & done.facts.accounts.keys()) if renamed else {}
         entries = list(entries_of(decisions, done.facts, done.stored))
         version = self._publish_changes(entries, aliases, now_us)
-        self._news.tell(decisions, done.previous, version, now_us=self._published_us)
+        self._tell(done, decisions, version)
         self._order.note((d.tenant_id for d in decisions), now_us)
         self._explanations.add(self._evidence(done, decisions))
         self._shadow.add(done, decisions, self._challenger.scorer)
         self._publish_features(done, decisions, everyone=False)
+
+    def _tell(self, done: Pass, decisions: Sequence[Decision], version: Version) -> None:
+        """What this publication changed, to whoever wants to be told."""
+        floors = primary_floors(decisions, done.facts, done.stored)
+        self._news.tell(decisions, done.previous, version, now_us=self._published_us, floors=floors)
 
     def _publish_features(
         self, done: Pass, decisions: Sequence[Decision], *, everyone: bool

@@ -8,6 +8,7 @@ messages as it needs, and a single one without a list where most of the tenants 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import structlog
 
@@ -24,6 +25,8 @@ TYPE = "decision.changed"
 A_MESSAGE = 50
 #: Beyond so many changes in one publication, a message only says how many.
 MOST_LISTED = 2_000
+#: Nobody's primary limit is held up by what is stored.
+NO_FLOORS: Mapping[str, int] = MappingProxyType({})
 
 
 class DecisionNews:
@@ -38,6 +41,9 @@ class DecisionNews:
     def __init__(self, outbox: OutboxStore, settings: WebhookSettings) -> None:
         self._outbox = outbox
         self._settings = settings
+        # The last floors of those whose limit is held up by what they store; few, if any. Before
+        # the first publication nobody knows them: then they are taken to be as they were.
+        self._floors: dict[str, int] | None = None
         self._log = structlog.get_logger("serving.decision_news")
 
     def tell(
@@ -47,37 +53,65 @@ class DecisionNews:
         version: Version,
         *,
         now_us: int,
+        floors: Mapping[str, int] = NO_FLOORS,
     ) -> None:
-        """Put messages for what ``version`` changed into the outbox; never fails a tick."""
+        """Put messages for what ``version`` changed into the outbox; never fails a tick.
+
+        ``floors``: tenant to the lowest multiplier (hundredths) of its primary meter, where what it
+        stores sets one (:func:`serving.publication.primary_floors`).
+        """
         if not self._settings.wants(TYPE):
             return
-        changed = [one for one in decisions if is_news(one, previous.get(one.tenant_id))]
+        held = floors if self._floors is None else self._floors
+        changed = [
+            one
+            for one in decisions
+            if is_news(
+                one,
+                previous.get(one.tenant_id),
+                floor=floors.get(one.tenant_id, 0),
+                floor_before=held.get(one.tenant_id, 0),
+            )
+        ]
+        decided = {one.tenant_id for one in decisions} if held else set()
+        kept = {tenant: floor for tenant, floor in held.items() if tenant not in decided}
+        self._floors = {**kept, **floors}
         try:
             tell(
                 self._outbox,
                 self._settings,
-                decision_events(changed, version, now_us=now_us),
+                decision_events(changed, version, now_us=now_us, floors=floors),
                 now_us=now_us,
             )
         except StorageError as error:
             self._log.error("decisions_not_told", error=str(error), changed=len(changed))
 
 
-def is_news(decision: Decision, before: Decision | None) -> bool:
-    """Whether a gateway does anything else than before; a first decision of 1 is no news."""
+def is_news(
+    decision: Decision, before: Decision | None, *, floor: int = 0, floor_before: int = 0
+) -> bool:
+    """Whether a gateway does anything else than before; a first decision of 1 is no news.
+
+    ``floor`` and ``floor_before`` are the lowest multipliers of the primary meter (hundredths).
+    """
     if before is None:
         return decision.served_arm != NEUTRAL
-    return _enforced(decision) != _enforced(before)
+    return _enforced(decision, floor) != _enforced(before, floor_before)
 
 
-def _enforced(decision: Decision) -> tuple[int, int | None, int | None]:
-    return decision.served_arm, decision.base_limit, decision.window_seconds
+def _enforced(decision: Decision, floor: int) -> tuple[int, int | None, int | None, int | None]:
+    limit = decision.effective_limit_above(floor)
+    return decision.served_arm, decision.base_limit, limit, decision.window_seconds
 
 
 def decision_events(
-    changed: Sequence[Decision], version: Version, *, now_us: int
+    changed: Sequence[Decision],
+    version: Version,
+    *,
+    now_us: int,
+    floors: Mapping[str, int] = NO_FLOORS,
 ) -> Iterator[Event]:
-    """The messages about ``changed``, all of one published version."""
+    """The messages about ``changed``, all of one published version; ``floors`` as above."""
     if not changed:
         return
     common = {"version": str(version), "changed": len(changed)}
@@ -88,17 +122,20 @@ def decision_events(
             type=TYPE,
             key=f"{version.epoch}-{version.number}-{number}",
             at_us=now_us,
-            data={**common, "decisions": [_told(decision) for decision in part]},
+            data={
+                **common,
+                "decisions": [_told(one, floors.get(one.tenant_id, 0)) for one in part],
+            },
         )
 
 
-def _told(decision: Decision) -> dict[str, object]:
+def _told(decision: Decision, floor: int) -> dict[str, object]:
     return {
         "tenantId": decision.tenant_id,
         "decisionId": decision.decision_id,
         "dynamicMultiplier": decision.served_arm / 100,
-        "enforceFriction": decision.enforce_friction,
+        "enforceFriction": decision.enforces_friction_above(floor),
         "baseLimit": decision.base_limit,
-        "effectiveLimit": decision.effective_limit,
+        "effectiveLimit": decision.effective_limit_above(floor),
         "windowSeconds": decision.window_seconds,
     }

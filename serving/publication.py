@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from flyball.decision import Decision
 from flyball.effective import storage_floors
 from flyball.limit import LimitKind
 from flyball.plan import Plan
+from flyball.tenant import Account
 from serving.facts import Facts
 from serving.snapshot.entry import Entry, entry_of
 from serving.stored import Stored
@@ -29,11 +30,36 @@ def entries_of(decisions: Sequence[Decision], facts: Facts, stored: Stored) -> I
         known = limits[account.plan]
         floors: tuple[int, ...] = ()
         if account.plan in storing:
-            own = facts.plans[account.plan].meter_limits(
-                account.primary_limit(facts.plans[account.plan])
-            )
-            floors = storage_floors(own, decision.served_arm, stored.get(decision.tenant_id, {}))
+            floors = _floors(decision, facts.plans[account.plan], account, stored)
         yield entry_of(decision, known, floors)
+
+
+def primary_floors(decisions: Iterable[Decision], facts: Facts, stored: Stored) -> dict[str, int]:
+    """Tenant to the lowest multiplier of its primary meter (hundredths), where that is storage.
+
+    Without those whose stored amount holds nothing up: mostly everybody.
+    """
+    storing = {name for name, plan in facts.plans.items() if _stores_first(plan)}
+    if not storing:
+        return {}
+    floors = {}
+    for decision in decisions:
+        account = facts.accounts.get(decision.tenant_id)
+        if account is None or account.plan not in storing or decision.base_limit is None:
+            continue
+        found = _floors(decision, facts.plans[account.plan], account, stored)
+        if found and found[0]:
+            floors[decision.tenant_id] = found[0]
+    return floors
+
+
+def _floors(decision: Decision, plan: Plan, account: Account, stored: Stored) -> tuple[int, ...]:
+    own = plan.meter_limits(account.primary_limit(plan))
+    return storage_floors(own, decision.served_arm, stored.get(decision.tenant_id, {}))
+
+
+def _stores_first(plan: Plan) -> bool:
+    return plan.primary_limit.kind is LimitKind.STORAGE
 
 
 def _stores(plan: Plan) -> bool:

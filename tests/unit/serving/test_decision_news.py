@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ from ledger.sqlite_ledger import SqliteLedger
 from serving.decision_news import DecisionNews, decision_events, is_news
 from serving.snapshot.version import Version
 from serving.webhooks.endpoint import WebhookSettings
-from serving.webhooks.event import MOST_BODY_BYTES, message_of
+from serving.webhooks.event import MOST_BODY_BYTES, Event, message_of
 
 NOW = 1_700_000_000_000_000
 
@@ -100,4 +101,38 @@ def test_a_ledger_that_cannot_be_written_stops_no_decision(tmp_path: Path) -> No
     ledger = Full(tmp_path / "ledger.sqlite")
     settings = WebhookSettings(url="https://example.com/hook", events=("decision",))
     DecisionNews(ledger, settings).tell([decision()], {}, Version(3, 12), now_us=NOW)
+    ledger.close()
+
+
+def told_of(event: Event) -> list[dict[str, Any]]:
+    body = msgspec.json.decode(message_of(event).body)
+    decisions: list[dict[str, Any]] = body["data"]["decisions"]
+    return decisions
+
+
+def test_a_primary_storage_limit_is_told_as_it_is_enforced() -> None:
+    # 93 % of the base are stored: that much is left, whatever the arm.
+    (event,) = decision_events(
+        [decision(), decision("t2")], Version(3, 12), now_us=NOW, floors={"t1": 93}
+    )
+    first, second = told_of(event)
+    assert (first["dynamicMultiplier"], first["effectiveLimit"]) == (0.85, 9_300)
+    assert first["enforceFriction"] is True
+    assert second["effectiveLimit"] == 8_500
+    (full,) = decision_events([decision()], Version(3, 12), now_us=NOW, floors={"t1": 100})
+    (told,) = told_of(full)
+    assert (told["effectiveLimit"], told["enforceFriction"]) == (10_000, False)
+
+
+def test_storing_more_is_news_once_though_the_arm_stays(tmp_path: Path) -> None:
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    settings = WebhookSettings(url="https://example.com/hook", events=("decision",))
+    news, before = DecisionNews(ledger, settings), {"t1": decision()}
+    waiting = []
+    # The first publication after a start does not know what was told before.
+    for number, floor in enumerate((90, 90, 93, 93, 80, 0)):
+        floors = {"t1": floor} if floor else {}
+        news.tell([decision()], before, Version(3, number), now_us=NOW, floors=floors)
+        waiting.append(ledger.outbox_counts().waiting)
+    assert waiting == [0, 0, 1, 1, 2, 2]
     ledger.close()

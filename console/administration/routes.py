@@ -200,7 +200,7 @@ def _rules_page(
         request, "administration/guardrails.html", visitor=visitor,
         groups=rules.rules_of(rules.in_force(desk.ledger), typed),
         shares=sorted(rules.in_force(desk.ledger).friction_share_by_segment.items()),
-        versions=versions[-10:][::-1], wrong=_wrong(error, "all"),
+        versions=versions[-10:][::-1], seeded_by=rules.SEEDED_BY, wrong=_wrong(error, "all"),
         reason=(typed or {}).get("reason", ""), status=200 if error is None else 422,
     )  # fmt: skip
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 Values = Sequence[float | None]
+#: Width of what is drawn for narrow windows, about one of their pixels a unit.
+NARROW = 340
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ def line_chart(
 ) -> Markup:
     """Lines over labelled positions, with bars behind and marks; the y axis starts at 0.
 
+    Drawn twice, for wide and for narrow windows: the style sheet shows the one that fits.
+
     Parameters
     ----------
     labels:
@@ -65,6 +69,22 @@ def line_chart(
     top:
         Upper end of the y axis; None: what the values need.
     """
+    return Markup("").join(
+        _lines(lines, labels, marks=marks, bars=bars, width=size, height=height, top=top)
+        for size in (width, NARROW)
+    )
+
+
+def _lines(
+    lines: Sequence[Line],
+    labels: Sequence[str],
+    *,
+    marks: Sequence[Mark],
+    bars: Values,
+    width: int,
+    height: int,
+    top: float | None,
+) -> Markup:
     everything = [*[v for line in lines for v in line.values], *bars]
     known = [value for value in everything if value is not None]
     ceiling = top if top is not None else _ceiling(max(known, default=1.0))
@@ -85,9 +105,12 @@ def line_chart(
         for mark in marks
     ]
     parts += [_paths(line.values, scale, f"chart-line line-{line.style}") for line in lines]
-    every = max(1, -(-len(labels) // max(1, plot_width // 84)))
+    last = len(labels) - 1
+    every = max(1, -(-len(labels) // max(1, plot_width // 72)))
     parts += [
-        f'<text class="chart-label" text-anchor="middle" x="{scale.x(at):.1f}" '
+        # The last one would be cut in half by the edge.
+        f'<text class="chart-label" text-anchor="{"end" if at == last else "middle"}" '
+        f'x="{scale.x(at) + 6.0 * (at == last):.1f}" '
         f'y="{plot_height + 18}">{escape(label)}</text>'
         for at, label in enumerate(labels)
         if at % every == 0
@@ -98,10 +121,14 @@ def line_chart(
 def bar_chart(
     labels: Sequence[str], values: Values, *, width: int = 720, row_height: int = 26
 ) -> Markup:
-    """Horizontal bars, one a row, longest value to the right edge."""
+    """Horizontal bars, one a row, longest value to the right edge; drawn twice as lines are."""
+    return Markup("").join(_bars(labels, values, size, row_height) for size in (width, NARROW))
+
+
+def _bars(labels: Sequence[str], values: Values, width: int, row_height: int) -> Markup:
     height = row_height * max(1, len(labels))
     most = max((abs(value) for value in values if value is not None), default=1.0) or 1.0
-    left = 150
+    left = 150 if width > NARROW else 110
     parts = []
     for row, (label, value) in enumerate(zip(labels, values, strict=True)):
         y = row * row_height
@@ -197,8 +224,8 @@ def _ceiling(value: float) -> float:
 
 
 def _framed(parts: Sequence[str], width: int, height: int, *, shift: int = 48) -> Markup:
-    body = "".join(parts)
+    body, style = "".join(parts), "chart slim" if width == NARROW else "chart"
     return Markup(  # noqa: S704  # numbers, and text escaped above
-        f'<svg class="chart" viewBox="0 0 {width} {height}" role="presentation" '
+        f'<svg class="{style}" viewBox="0 0 {width} {height}" role="presentation" '
         f'aria-hidden="true" focusable="false"><g transform="translate({shift} 0)">{body}</g></svg>'
     )

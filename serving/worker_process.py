@@ -14,6 +14,7 @@ import uvicorn
 
 from flyball.home import Home
 from models.signature import load_public_key
+from serving.evaluating.protocol import with_evaluation
 from serving.logs import configure_logs
 from serving.rest.application import create_application
 from serving.rest.lookup import protocol_for
@@ -27,7 +28,7 @@ def server_of(worker: Worker) -> uvicorn.Server:
     """A server for ``worker`` with the lookup in front; it listens on sockets passed to run."""
     config = uvicorn.Config(
         create_application(worker),
-        http=protocol_for(worker, worker.count_lookup),
+        http=with_evaluation(protocol_for(worker, worker.count_lookup), worker),
         loop="uvloop",
         lifespan="off",
         ws="none",

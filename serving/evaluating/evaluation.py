@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from numpy.typing import NDArray
-
 from flyball.arm import NEUTRAL
 from flyball.economics import Economics
 from flyball.money import TenantMoney
@@ -23,31 +20,6 @@ from serving.evaluating.feature_table import FeatureRow
 from serving.evaluating.layout import TableHeader
 from serving.evaluating.live_context import LiveContext
 from serving.evaluating.verdict import Evaluation
-
-
-def with_context(
-    features: NDArray[np.float32],
-    position: dict[str, int],
-    context: LiveContext,
-    base_limit: int | None,
-) -> NDArray[np.float32]:
-    """The features as they will be once telemetry has seen what the gateway sees now.
-
-    Only features that one more observation can only raise are touched: peaks of demand and of
-    workflows. ``features`` float32 [F] is changed in place; ``position`` maps names to places.
-    """
-    if context.demand is not None and base_limit:
-        share = context.demand / base_limit
-        for name in ("share_peak_7d", "share_peak_28d"):
-            _raise(features, position.get(name), share)
-    if context.concurrency is not None:
-        _raise(features, position.get("workflows_peak_28d"), context.concurrency)
-    return features
-
-
-def _raise(features: NDArray[np.float32], at: int | None, value: float) -> None:
-    if at is not None and not features[at] >= value:
-        features[at] = value
 
 
 def is_live_spike(

@@ -1,38 +1,31 @@
-"""A worker's evaluator: the mapped table, the bundle it was written for, and batches of requests.
+"""A worker's evaluator: the queue of requests, and the table that they are evaluated from.
 
-Requests that arrive together are scored together, in one call of each graph: a score does not
-depend on its neighbours (docs/adr/0005), and sixteen rows cost little more than one. What waits is
-bounded; beyond that a request is refused at once rather than late.
+What arrives in one turn of the event loop is evaluated together at its end. What waits is bounded;
+beyond that a request is refused at once rather than late.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from features.catalogue import feature_hash
-from flyball.economics import Economics
-from flyball.errors import BundleError, FlyballError
 from flyball.home import Home
-from flyball.outlook import Outlook
-from flyball.policies.registry import policy_named
-from flyball.policy import Policy
-from models.bundle import open_bundle
-from models.outlook import outlooks_of
-from models.scorer import Scorer
-from serving.evaluating.evaluation import evaluate, is_live_spike, with_context
-from serving.evaluating.feature_table import FeatureRow, FeatureTable, stamp_of
 from serving.evaluating.layout import FILE_NAME
 from serving.evaluating.live_context import LiveContext
-from serving.evaluating.verdict import Busy, Evaluated
+from serving.evaluating.verdict import NOTHING, Busy, Evaluated
 from serving.snapshot.answer import Answer
+
+if TYPE_CHECKING:
+    from serving.evaluating.appraiser import Appraiser
 
 #: Requests that may wait for their turn in one worker.
 MOST_WAITING = 256
@@ -42,29 +35,37 @@ _LOOK_SECONDS = 0.1
 _RETRY_SECONDS = 1.0
 
 
-@dataclass(slots=True)
-class _Waiting:
-    answer: Answer
-    context: LiveContext
-    done: asyncio.Future[Evaluated]
+class Asker(Protocol):
+    """Who waits for an evaluation."""
+
+    def evaluated(self, answer: Answer, context: LiveContext, found: Evaluated) -> None:
+        """Take what was found for ``answer`` and ``context``; must not raise."""
+
+    def not_evaluated(self, error: Exception) -> None:
+        """Take note that nothing could be found; must not raise."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """One table with everything that its header names, opened."""
+class _Awaiting:
+    """An asker that is awaited."""
 
-    table: FeatureTable
-    policy: Policy
-    economics: Economics | None
-    scorer: Scorer | None
-    position: dict[str, int]
-    columns: np.ndarray[tuple[int], np.dtype[np.int64]]
-    mean_at: int
-    peak_at: int
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.done: asyncio.Future[Evaluated] = loop.create_future()
+
+    def evaluated(self, answer: Answer, context: LiveContext, found: Evaluated) -> None:
+        if not self.done.done():
+            self.done.set_result(found)
+
+    def not_evaluated(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
 
 
 class Evaluator:
-    """Scores on demand for one worker; everything happens on the event loop's thread.
+    """Scores on demand for one worker.
+
+    Evaluations happen on the event loop's thread. Another table, and the models that it names, are
+    opened by a thread of their own: onnxruntime takes a second to load, and lookups go on
+    meanwhile. Until the first is open requests wait; later ones are answered from the one before.
 
     Parameters
     ----------
@@ -85,192 +86,133 @@ class Evaluator:
         self._bundles = home.bundles
         self._key = key
         self._monotonic = monotonic
-        self._ready: _Ready | None = None
+        self._held: Appraiser | None = None
         self._looked = float("-inf")
-        self._queue: list[_Waiting] = []
+        self._opening = False
+        self._queue: list[tuple[Asker, Answer, LiveContext]] = []
         self._log = structlog.get_logger("serving.evaluating")
         self._refused = ""
 
     @property
     def available(self) -> bool:
-        """Whether there is a table to evaluate from."""
-        return self._look() is not None
+        """Whether there is a table to evaluate from; opens it if need be."""
+        if self._is_other_table():
+            self._adopt(self._open())
+        return self._held is not None
 
-    def submit(self, answer: Answer, context: LiveContext) -> asyncio.Future[Evaluated]:
-        """Queue one evaluation; it is computed when the loop comes round.
+    def ask(self, asker: Asker, answer: Answer, context: LiveContext) -> None:
+        """Queue one evaluation; ``asker`` is told when the loop comes round.
 
         Raises
         ------
         Busy
             Too many wait already.
         """
-        loop = asyncio.get_running_loop()
-        if len(self._queue) >= MOST_WAITING:
+        queue = self._queue
+        if len(queue) >= MOST_WAITING:
             raise Busy("Too many evaluations wait.", "Try again in a moment.")
-        if not self._queue:
-            loop.call_soon(self._flush)
-        waiting = _Waiting(answer, context, loop.create_future())
-        self._queue.append(waiting)
-        return waiting.done
+        if not queue:
+            asyncio.get_running_loop().call_soon(self._flush)
+        queue.append((asker, answer, context))
+
+    def submit(self, answer: Answer, context: LiveContext) -> asyncio.Future[Evaluated]:
+        """Queue one evaluation; raises as :meth:`ask` does."""
+        asker = _Awaiting(asyncio.get_running_loop())
+        self.ask(asker, answer, context)
+        return asker.done
+
+    def evaluate(self, asked: Sequence[tuple[Answer, LiveContext]]) -> list[Evaluated]:
+        """Evaluate several tenants at once, in their order; opens the table if need be."""
+        if self._is_other_table():
+            self._adopt(self._open())
+        return self._appraise(asked)
 
     def _flush(self) -> None:
+        if self._is_other_table() and not self._opening:
+            self._opening = True
+            threading.Thread(
+                target=self._open_aside,
+                args=(asyncio.get_running_loop(),),
+                name="open-feature-table",
+                daemon=True,
+            ).start()
+        if self._opening and self._held is None:
+            return  # they wait; what has been opened calls again
         queue, self._queue = self._queue, []
         try:
-            found = self.evaluate([(item.answer, item.context) for item in queue])
+            found = self._appraise([(answer, context) for _, answer, context in queue])
         except Exception as error:
             # Whatever it is belongs to the requests, not to the loop.
-            for item in queue:
-                if not item.done.done():
-                    item.done.set_exception(error)
+            for asker, _, _ in queue:
+                asker.not_evaluated(error)
             return
-        for item, evaluated in zip(queue, found, strict=True):
-            if not item.done.done():
-                item.done.set_result(evaluated)
+        for (asker, answer, context), evaluated in zip(queue, found, strict=True):
+            asker.evaluated(answer, context, evaluated)
 
-    def evaluate(self, asked: list[tuple[Answer, LiveContext]]) -> list[Evaluated]:
-        """Evaluate several tenants in one call of the graphs, in their order."""
-        ready = self._look()
-        if ready is None:
-            return [Evaluated(evaluation=None)] * len(asked)
-        rows = [ready.table.row(answer.tenant_id) for answer, _ in asked]
-        spikes = [
-            row is not None
-            and is_live_spike(
-                ready.table.header,
-                float(row.features[ready.mean_at]),
-                float(row.features[ready.peak_at]),
-                context,
-                answer.base_limit,
-            )
-            for row, (answer, context) in zip(rows, asked, strict=True)
-        ]
-        known = [
-            (row, answer, context)
-            for row, (answer, context) in zip(rows, asked, strict=True)
-            if row is not None
-        ]
-        outlooks = iter(self._outlooks(ready, known))
-        return [
-            Evaluated(evaluation=None)
-            if row is None
-            else self._evaluated(ready, row, next(outlooks), answer, spike)
-            for row, spike, (answer, _) in zip(rows, spikes, asked, strict=True)
-        ]
+    def _appraise(self, asked: Sequence[tuple[Answer, LiveContext]]) -> list[Evaluated]:
+        held = self._held
+        return [NOTHING] * len(asked) if held is None else held.appraise(asked)
 
-    def _outlooks(
-        self, ready: _Ready, known: list[tuple[FeatureRow, Answer, LiveContext]]
-    ) -> list[Outlook]:
-        if ready.scorer is None or not known:
-            return [
-                Outlook(hazards=None, effects={}, demand_per_period=row.demand_per_period)
-                for row, _, _ in known
-            ]
-        x = np.stack(
-            [
-                with_context(row.features, ready.position, context, answer.base_limit)
-                for row, answer, context in known
-            ]
-        )[:, ready.columns]
-        dose = np.stack([row.dose for row, _, _ in known])
-        segment = np.array([row.model_segment for row, _, _ in known], dtype=np.int64)
-        scores = ready.scorer.score(np.ascontiguousarray(x), segment, dose)
-        demand = [row.demand_per_period for row, _, _ in known]
-        return outlooks_of(scores, ready.table.header.dose_arms, dose, demand)
-
-    def _evaluated(
-        self, ready: _Ready, row: FeatureRow, outlook: Outlook, answer: Answer, spike: bool
-    ) -> Evaluated:
-        header = ready.table.header
-        evaluation = evaluate(
-            header,
-            ready.policy,
-            ready.economics,
-            row,
-            outlook,
-            arm_in_force=answer.arm,
-            spike=spike,
-        )
-        return Evaluated(
-            evaluation=evaluation,
-            as_of_us=row.as_of_us,
-            model_version=header.model_version,
-            policy=header.policy,
-        )
-
-    def _look(self) -> _Ready | None:
-        """The table of now; another one is opened where there is one."""
+    def _is_other_table(self) -> bool:
+        """Whether there is another table than that in use; notices what was appended to it."""
         now = self._monotonic()
         if now - self._looked < _LOOK_SECONDS:
-            return self._ready
+            return False
         self._looked = now
-        stamp = stamp_of(self._path)
-        ready = self._ready
+        stamp = _stamp_of(self._path)
         if stamp is None:
-            return ready
-        if ready is not None and ready.table.stamp == stamp:
-            ready.table.grow()
-            return ready
+            return False
+        held = self._held
+        if held is None or held.table.stamp != stamp:
+            return True
+        held.table.grow()
+        return False
+
+    def _open_aside(self, loop: asyncio.AbstractEventLoop) -> None:
+        opened = self._open()
+
+        def take() -> None:
+            self._opening = False
+            self._adopt(opened)
+            self._flush()
+
+        # The server may have stopped meanwhile; then nobody waits.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(take)
+
+    def _open(self) -> Appraiser | Exception:
         try:
-            opened = self._open()
-        except (FlyballError, OSError) as error:
+            # numpy and onnxruntime are loaded here, by the first who asks.
+            from serving.evaluating.appraiser import open_appraiser
+
+            return open_appraiser(self._path, self._bundles, self._key, self._held)
+        except Exception as error:
+            # Whatever it is: a thread that ended without a word would leave requests waiting.
+            return error
+
+    def _adopt(self, opened: Appraiser | Exception) -> None:
+        if isinstance(opened, Exception):
             # What was used before stays in use: the bundle may still be on its way.
-            self._looked = now + _RETRY_SECONDS
-            if str(error) != self._refused:
-                self._refused = str(error)
-                self._log.error("feature_table_refused", error=str(error))
-            return ready
+            self._looked = self._monotonic() + _RETRY_SECONDS
+            if str(opened) != self._refused:
+                self._refused = str(opened)
+                self._log.error("feature_table_refused", error=str(opened))
+            return
         self._refused = ""
-        if ready is not None:
-            ready.table.close()
-        self._ready = opened
+        if self._held is not None:
+            self._held.table.close()
+        self._held = opened
         self._log.info(
             "feature_table_opened",
             tenants=len(opened.table),
             bundle=opened.table.header.model_version,
         )
-        return opened
 
-    def _open(self) -> _Ready:
-        table = FeatureTable(self._path)
-        try:
-            return self._prepared(table)
-        except BaseException:
-            # Also of a surprise: it is opened again and again until it can be used.
-            table.close()
-            raise
 
-    def _prepared(self, table: FeatureTable) -> _Ready:
-        header = table.header
-        policy = policy_named(header.policy, **header.policy_params)
-        if policy.version != header.policy_version:
-            raise BundleError(
-                f"The feature table was written for {header.policy} {header.policy_version}, "
-                f"which is {policy.version} here.",
-                "Run the same version of Flyball in all processes.",
-            )
-        position = {name: at for at, name in enumerate(header.features)}
-        scorer = self._scorer(header.model_version)
-        names = () if scorer is None else scorer.manifest.features
-        economics = header.economics
-        return _Ready(
-            table=table,
-            policy=policy,
-            economics=None if economics is None else Economics(**economics),  # type: ignore[arg-type]
-            scorer=scorer,
-            position=position,
-            columns=np.array([position[name] for name in names], dtype=np.int64),
-            mean_at=position["share_mean_7d"],
-            peak_at=position["share_peak_28d"],
-        )
-
-    def _scorer(self, version: str) -> Scorer | None:
-        if not version:
-            return None
-        held = self._ready
-        if held is not None and held.scorer is not None and held.scorer.manifest.version == version:
-            return held.scorer
-        # The publisher and the control loop have tried it in a child process already.
-        bundle = open_bundle(
-            self._bundles / version, self._key, feature_hash=feature_hash(), probe=False
-        )
-        return Scorer(bundle)
+def _stamp_of(path: Path) -> tuple[int, int] | None:
+    """What tells one version of the file from another; None without a file."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import mmap
 import os
+import sys
 import zlib
+from array import array
 from bisect import bisect_left
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -36,9 +39,9 @@ _LOOKS = 3
 class FeatureRow(msgspec.Struct, frozen=True, kw_only=True):
     """What the table says about one tenant.
 
-    ``features`` float32 [F] in the header's order, ``dose`` float32 [A] in that of ``dose_arms``;
-    both are the row's own. Money is in minor units a month, NaN where unknown. ``permitted`` are
-    the arms that a move from the one in force could lead to; ``rules`` says what took others away.
+    Money is in minor units a month, NaN where unknown. ``permitted`` are the arms that a move from
+    the one in force could lead to; ``rules`` says what took others away. ``record`` is what the
+    table holds, in the table's ``type``: many of them laid end to end are read at once.
     """
 
     as_of_us: int
@@ -52,8 +55,18 @@ class FeatureRow(msgspec.Struct, frozen=True, kw_only=True):
     segment: str
     plan: str
     model_segment: int
-    dose: NDArray[np.float32]
-    features: NDArray[np.float32]
+    record: bytes
+    doses: int
+
+    @property
+    def dose(self) -> NDArray[np.float32]:
+        """Float32 [A] in the order of the header's ``dose_arms``; read-only."""
+        return np.frombuffer(self.record, _FLOAT, self.doses, FIXED.size)
+
+    @property
+    def features(self) -> NDArray[np.float32]:
+        """Float32 [F] in the header's order; read-only."""
+        return np.frombuffer(self.record, _FLOAT, -1, FIXED.size + _FLOAT.itemsize * self.doses)
 
 
 class FeatureTable:
@@ -93,18 +106,16 @@ class FeatureTable:
         except msgspec.MsgspecError as error:
             raise _damaged(path) from error
         self._size: int = size
-        self._type = record_type(len(self.header.dose_arms), len(self.header.features))
-        if self._type.itemsize != size or len(self._map) < self._records_at + size * tenants:
+        #: One record as a NumPy type.
+        self.type = record_type(len(self.header.dose_arms), len(self.header.features))
+        if self.type.itemsize != size or len(self._map) < self._records_at + size * tenants:
             raise _damaged(path)
-        # Bisected in C without an array for each question.
-        self._words = memoryview(self._map)[index_at : self._records_at].cast("Q")
+        self._words = little_endian(memoryview(self._map)[index_at : self._records_at])
         self._tenants: int = tenants
         self._later: dict[bytes, int] = {}
         self._seen: int = tenants
         self._arms_of: dict[int, tuple[int, ...]] = {}
         self._rules_of: dict[int, tuple[str, ...]] = {}
-        self._dose_at = FIXED.size
-        self._features_at = FIXED.size + 4 * len(self.header.dose_arms)
 
     def __len__(self) -> int:
         return self._seen
@@ -132,8 +143,7 @@ class FeatureTable:
             return None
         at = self._records_at + slot * self._size
         for _ in range(_LOOKS):
-            # Writable, so that the row's arrays need no copy of their own.
-            raw = bytearray(self._map[at : at + self._size])
+            raw = self._map[at : at + self._size]
             if zlib.crc32(memoryview(raw)[4:]) == int.from_bytes(raw[:4], "little"):
                 return self._read(raw)
         return None
@@ -148,7 +158,7 @@ class FeatureTable:
             slot += 1
         return None
 
-    def _read(self, raw: bytearray) -> FeatureRow:
+    def _read(self, raw: bytes) -> FeatureRow:
         header = self.header
         (_, _, as_of_us, demand, mrr, gain, loss, cost, permitted, segment, plan, rules, index) = (
             FIXED.unpack_from(raw)
@@ -165,8 +175,8 @@ class FeatureTable:
             segment=_word(header.segments, segment),
             plan=_word(header.plans, plan),
             model_segment=index,
-            dose=np.frombuffer(raw, _FLOAT, len(header.dose_arms), self._dose_at),
-            features=np.frombuffer(raw, _FLOAT, len(header.features), self._features_at),
+            record=raw,
+            doses=len(header.dose_arms),
         )
 
     def _arms(self, mask: int) -> tuple[int, ...]:
@@ -182,13 +192,16 @@ class FeatureTable:
             self._handle = -1
 
 
-def stamp_of(path: Path) -> tuple[int, int] | None:
-    """What tells one version of the file from another; None without a file."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+def little_endian(raw: memoryview, byteorder: str = sys.byteorder) -> Sequence[int]:
+    """Little-endian uint64s laid end to end, as numbers; bisected in C without an array each time.
+
+    Mapped as they are where ``byteorder`` (this machine's) is that of the file, else turned round.
+    """
+    if byteorder == "little":
+        return raw.cast("Q")
+    words = array("Q", raw.tobytes())
+    words.byteswap()
+    return words
 
 
 def _remembered(

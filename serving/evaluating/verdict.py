@@ -38,3 +38,7 @@ class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
     as_of_us: int | None = None
     model_version: str = ""
     policy: str = ""
+
+
+#: Where the table lacks the tenant, or there is none.
+NOTHING = Evaluated(evaluation=None)

@@ -12,7 +12,7 @@ from flyball.errors import Refused
 from ledger.lease import PUBLISHER
 from ledger.sqlite_connection import SqliteFile
 from ledger.sqlite_leases import SqliteLeases
-from serving.publisher_lease import PublisherLease
+from serving.publisher_lease import PublisherLease, _this_process
 from serving.snapshot.version import Version, base_name
 
 
@@ -94,6 +94,28 @@ def test_a_holder_of_this_machine_that_has_ended_is_succeeded_at_once(
     store.take_lease(PUBLISHER, dead, now_us=clock.us, expires_us=clock.us + 300_000_000)
     lease = claim(store, clock, tmp_path)
     assert lease.epoch() == 2
+    lease.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
+def test_a_number_that_another_process_has_now_keeps_no_lease(
+    store: SqliteLeases, clock: Clock, tmp_path: Path
+) -> None:
+    host, boot, space, pid, started, mark = _this_process().split("/")
+    ends = clock.us + 300_000_000
+    store.take_lease(
+        PUBLISHER,
+        "/".join((host, boot, space, pid, started, mark)),
+        now_us=clock.us,
+        expires_us=ends,
+    )
+    lease = claim(store, clock, tmp_path)
+    # The same process number, alive, is waited for; one that started at another time has ended.
+    assert not lease.hold()
+    earlier = "/".join((host, boot, space, pid, str(int(started) - 1), mark))
+    store.take_lease(PUBLISHER, earlier, now_us=ends, expires_us=ends + 300_000_000)
+    clock.us = ends
+    assert lease.hold()
     lease.close()
 
 

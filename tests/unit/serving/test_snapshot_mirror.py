@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from flyball.errors import BundleCorrupt, BundleOutdated, SignatureInvalid
 from serving.snapshot.entry import Entry
-from serving.snapshot.layout import HEARTBEAT, HEARTBEAT_MAGIC
+from serving.snapshot.layout import (
+    FRAME_HEADER_BYTES,
+    HEARTBEAT,
+    HEARTBEAT_MAGIC,
+    frame_signed_bytes,
+    unpack_frame_header,
+)
 from serving.snapshot.mirror import SnapshotMirror
 from serving.snapshot.reader import SnapshotReader
 from serving.snapshot.transfer import copy_snapshot
@@ -113,7 +120,11 @@ def test_a_mirror_never_goes_back_and_takes_nothing_twice(
     writer.publish_changes([entry("a", served_arm=70)], created_us=now_us, as_of_us=now_us)
     frame = everything(directory, Version(1, 0))
     mirror = SnapshotMirror(here, key.public_key())
-    assert mirror.take(old + frame) == 2
+    assert mirror.take(old) == 1
+    with pytest.raises(BundleOutdated):
+        mirror.take(old)
+    mirror.reset()
+    assert mirror.take(frame) == 1
     assert mirror.take(frame) == 0
     with pytest.raises(BundleOutdated):
         mirror.take(old)
@@ -140,6 +151,26 @@ def test_a_gap_is_refused(
     mirror.reset()
     mirror.take(everything(directory, mirror.version))
     assert mirror.version == Version(1, 2)
+
+
+def test_an_altered_length_is_refused_before_anything_of_it_has_come(
+    writer: SnapshotWriter,
+    entry: MakeEntry,
+    now_us: int,
+    directory: Path,
+    here: Path,
+    key: Ed25519PrivateKey,
+) -> None:
+    writer.publish_all([entry("a")], aliases={}, created_us=now_us, as_of_us=now_us)
+    mirror = SnapshotMirror(here, key.public_key())
+    mirror.take(everything(directory))
+    writer.publish_changes([entry("a", served_arm=70)], created_us=now_us, as_of_us=now_us)
+    raw = everything(directory, Version(1, 0))[:FRAME_HEADER_BYTES]
+    header = replace(unpack_frame_header(raw), body_bytes=1 << 30)
+    signed, _ = frame_signed_bytes(raw)
+    # Were it believed, a gigabyte would be waited for.
+    with pytest.raises(SignatureInvalid):
+        mirror.take(header.pack() + raw[len(signed) :])
 
 
 @pytest.mark.parametrize("where", ["header", "records", "frame", "stranger", "nonsense"])

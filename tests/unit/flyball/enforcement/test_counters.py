@@ -110,6 +110,27 @@ def test_an_allowance_is_whole_again_when_the_calendar_month_ends() -> None:
     assert counters.admit(of, ask, ends).passes
 
 
+def test_a_clock_that_goes_back_hands_no_allowance_out_again() -> None:
+    counters = Counters()
+    of = terms(quota(3))
+    ask = Ask(units={"ai.tokens": 1})
+    next_month = parse_instant("2026-02-01T00:00:00Z")
+    assert passing(counters, of, next_month, ask) == 3
+    assert passing(counters, of, next_month - SECOND_US, ask) == 0
+    assert passing(counters, of, next_month + SECOND_US, ask) == 0
+
+
+def test_what_is_refused_is_refused_at_once() -> None:
+    counters = Counters(longest_delay_us=100)
+    used_up = Ask(units={"ai.tokens": 9})
+    assert counters.admit(terms(rate(1), quota(10, soft=50)), used_up, NOW).delay_us == 80
+    # The allowance would still slow it down, but now its rate refuses it.
+    touched = Ask(units={"ai.tokens": 0})
+    refused = counters.look(terms(rate(1), quota(10, soft=50)), touched, NOW)
+    assert (refused.passes, refused.delay_us) == (False, 0)
+    assert counters.look(terms(rate(2), quota(10, soft=50)), touched, NOW).delay_us == 80
+
+
 def test_raising_an_allowance_keeps_what_is_used() -> None:
     counters = Counters()
     ask = Ask(units={"ai.tokens": 1})

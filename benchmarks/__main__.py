@@ -31,6 +31,7 @@ PROMISES = {
     "P8": "benchmarks.learning",
     "C": "benchmarks.console",
     "G": "benchmarks.gateways",
+    "T": "benchmarks.telemetry_writes",
 }
 
 

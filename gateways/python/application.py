@@ -5,7 +5,7 @@
 Settings come from the environment: FLYBALL_URL, FLYBALL_KEY (the public key), FLYBALL_NODE (a
 directory of this node's own), FLYBALL_TOKEN and FLYBALL_INGEST_TOKEN where the home has tokens.
 REDIS_URL and NODES where several nodes count together; FLYBALL_DEADLINE_SECONDS is how long Redis
-may take before a node counts for itself.
+may take before a node counts for itself, FLYBALL_FLUSH_SECONDS how often usage is posted.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ app.add_middleware(
     settings=ThrottleSettings(
         plan_url="https://example.com/plan",
         deadline_seconds=float(os.environ.get("FLYBALL_DEADLINE_SECONDS", "0.020")),
+        flush_seconds=float(os.environ.get("FLYBALL_FLUSH_SECONDS", "60")),
     ),
 )
 app.add_middleware(Authentication)  # added last, so it runs first

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,6 +45,7 @@ class AskingGateway:
     client: httpx2.Client
     log: Path
     tenants: tuple[str, str]
+    pid: int = 0
     passed: dict[str, int] = field(default_factory=dict)
 
     def get(
@@ -75,6 +77,10 @@ class AskingGateway:
             assert time.monotonic() - began < 20, (answer.status_code, answer.headers)
             time.sleep(0.03)
         return time.monotonic() - began
+
+    def kill(self) -> None:
+        """SIGKILL: it ends with whatever it had in hand."""
+        os.kill(self.pid, signal.SIGKILL)
 
     def wait_for_state(self, state: str) -> float:
         return self.wait_for(lambda answer: answer.headers.get("flyball-state") == state)
@@ -108,7 +114,7 @@ def running(
             command, stdout=out, stderr=out, env={**os.environ, **(environment or {})}, cwd=folder
         )
     with httpx2.Client(timeout=20, trust_env=False) as client:
-        gateway = AskingGateway(port, client, log, tenants)
+        gateway = AskingGateway(port, client, log, tenants, process.pid)
         try:
             ends = time.monotonic() + 30
             while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,14 +12,15 @@ import pytest
 
 from tests.integration.gateways.asking_gateway import GATEWAYS, AskingGateway, running
 from tests.integration.gateways.asking_rules import hourly
+from tests.integration.gateways.usage_taken_in import total
 from tests.integration.node.redis_process import RedisProcess
 from tests.integration.node.server import Server, free_port
-from tests.integration.robustness.process import REPOSITORY, serving
+from tests.integration.robustness.process import REPOSITORY, serving, until
 
 
 @contextmanager
 def example(url: str, key: Path, folder: Path, **more: str) -> Iterator[AskingGateway]:
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     port = free_port()
     told = {
         "FLYBALL_URL": url,
@@ -104,3 +106,36 @@ def test_two_nodes_on_two_servers_enforce_one_limit(
             node.wait_for_limit(130)
             node.passing()
         assert one.passed["demo-key-1"] + two.passed["demo-key-1"] == 130
+
+
+def test_a_killed_node_loses_at_most_what_it_counted_since_its_last_flush(
+    server: Server, tmp_path: Path
+) -> None:
+    server.publish_all(hourly(100, "ent_1", base=1_000))
+    folder = tmp_path / "a"
+    patient = {"FLYBALL_FLUSH_SECONDS": "4"}
+    with example(server.url, server.key, folder, **patient) as node:
+        node.wait_for_state("fresh")
+        server.kill()
+        spool = folder / "node" / "spool"
+        # What was counted so far goes there, too; from here on it is known how much that is.
+        until(lambda: list(spool.glob("*.json")), what="a first batch")
+        before = spooled(spool)
+        node.passing(most=20)
+        until(lambda: spooled(spool) >= before + 20, what="a batch of twenty")
+        put_away = spooled(spool)
+        node.passing(most=7)
+        node.kill()
+    left = spooled(spool)
+    assert put_away <= left <= put_away + 7
+    server.start()
+    with example(server.url, server.key, folder, FLYBALL_FLUSH_SECONDS="1"):
+        until(lambda: not list(spool.glob("*.json")), what="an empty spool")
+    # Nothing twice, and nothing that was put away is missing.
+    assert total(server, "ent_1", "api.requests") == left
+
+
+def spooled(spool: Path) -> int:
+    """Requests of which the usage waits in a node's directory."""
+    events = [event for path in spool.glob("*.json") for event in json.loads(path.read_bytes())]
+    return sum(int(e["data"]["quantity"]) for e in events if e["type"] == "api.requests")

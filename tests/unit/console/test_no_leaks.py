@@ -8,14 +8,12 @@ order: nothing is left that a clock could tell apart.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from fastapi import FastAPI
-from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from console.access.visitor import COOKIE
@@ -28,6 +26,7 @@ from flyball.override import OverrideKind
 from ledger.rows import parse_account
 from ledger.users import UserRole, sees_from
 from tests.unit.console.conftest import NOW_US, decision
+from tests.unit.console.routes import routes_of
 
 #: What belongs to each owner: an account, and words that occur nowhere else.
 SECRETS = {
@@ -135,21 +134,9 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-def routes_of(application: FastAPI) -> Iterator[tuple[str, str]]:
-    """Method and path of every route below /console."""
-    found = [route for route in _flat(application.routes) if route.path.startswith("/console/")]
-    for route in found:
-        for method in sorted((route.methods or set()) - {"HEAD"}):
-            if route.path not in NOT_ASKED:
-                yield method, route.path
-
-
-def _flat(routes: Any) -> Iterator[Route]:
-    for route in routes:
-        if isinstance(route, Route):
-            yield route
-        elif hasattr(route, "effective_candidates") or hasattr(route, "original_router"):
-            yield from _flat(route.original_router.routes)
+def asked_of(application: FastAPI) -> list[tuple[str, str]]:
+    """Method and path of every route but those that end or begin a session."""
+    return [found for found in routes_of(application) if found[1] not in NOT_ASKED]
 
 
 def address(path: str, tenant_id: str, record: str = "1") -> str:
@@ -174,7 +161,7 @@ def about(desk: Desk, tenant_id: str) -> list[int]:
 
 
 def test_the_router_is_enumerated(application: FastAPI) -> None:
-    paths = {path for _, path in routes_of(application)}
+    paths = {path for _, path in asked_of(application)}
     assert {"/console/", "/console/accounts/{tenant_id}", "/console/accounts.csv"} <= paths
     assert {"/console/portfolio", "/console/audit.csv", "/console/kill"} <= paths
     assert len(paths) >= 20
@@ -187,7 +174,7 @@ def test_no_page_search_or_export_tells_of_a_foreign_account(
                 "?sort=account&size=200&by=owner")  # fmt: skip
     own, pages = 0, 0
     for guest in guests:
-        for method, path in routes_of(application):
+        for method, path in asked_of(application):
             if method != "GET" or "{" in path:
                 continue
             for query in narrowed:
@@ -208,7 +195,7 @@ def test_a_guess_tells_no_more_than_a_name_that_does_not_exist(
     for guest in guests:
         foreign = SECRETS[OTHER[guest.owner]][0]
         before = about(filled, foreign)
-        for method, path in routes_of(application):
+        for method, path in asked_of(application):
             if "{tenant_id}" not in path and not path.startswith("/console/bulk"):
                 continue
             told = []
@@ -231,7 +218,7 @@ def test_a_foreign_record_is_out_of_reach_through_an_own_account(
     for guest in guests:
         own, foreign = SECRETS[guest.owner][0], SECRETS[OTHER[guest.owner]][0]
         before = about(filled, foreign)
-        for method, path in routes_of(application):
+        for method, path in asked_of(application):
             if "{tenant_id}" not in path or path.count("{") < 2:
                 continue
             # Records are numbered from 1; bo's were made first.
@@ -244,7 +231,7 @@ def test_a_foreign_record_is_out_of_reach_through_an_own_account(
 
 def test_nobody_reaches_anything_without_a_session(application: FastAPI) -> None:
     client = TestClient(application, base_url="http://127.0.0.1")
-    for method, path in routes_of(application):
+    for method, path in asked_of(application):
         if path == "/console/healthz" or path.startswith("/console/openid"):
             continue
         where = address(path, "tenant-of-bo")

@@ -84,14 +84,15 @@ class SharedCounters(Counters):
         LockBusy
             Nothing was counted.
         """
-        keys = {charge.key: _digest(charge.key) for charge in charges_of(terms, ask)}
+        charges = list(charges_of(terms, ask))
+        keys = {charge.key: _digest(charge.key) for charge in charges}
         if not keys:
-            return super().admit(terms, ask, now_us)
+            return self._admit(charges, terms, ask, now_us)
         groups = sorted({self._group_of(digest) for digest in keys.values()})
         self._lock(groups)
         try:
             slots = {key: self._load(key, digest, now_us) for key, digest in keys.items()}
-            verdict = super().admit(terms, ask, now_us)
+            verdict = self._admit(charges, terms, ask, now_us)
             for key, digest in keys.items():
                 self._store(key, digest, slots[key])
             return verdict

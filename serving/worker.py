@@ -109,6 +109,10 @@ class Worker:
         """The decision's JSON for a tenant id or alias; every name gets an answer."""
         return self._answer(name, self.now_us())
 
+    def mark(self) -> int:
+        """See :meth:`SnapshotReader.mark`, at this moment."""
+        return self.reader.mark(self.now_us())
+
     def may_look_up(self, authorization: bytes | None, host: bytes | None) -> bool:
         """Whether a request with these headers may read decisions."""
         who = self.tokens.principal(authorization, host)

@@ -8,7 +8,7 @@ Not for use from several threads at once: an event loop owns it, or a lock does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flyball.endpoint import endpoint_for
@@ -111,7 +111,9 @@ class Counters:
 
     def admit(self, terms: Terms, ask: Ask, now_us: int) -> Verdict:
         """Count a request towards everything that it touches, or refuse it and count nothing."""
-        charges = list(charges_of(terms, ask))
+        return self._admit(list(charges_of(terms, ask)), terms, ask, now_us)
+
+    def _admit(self, charges: Sequence[Charge], terms: Terms, ask: Ask, now_us: int) -> Verdict:
         verdict = self._verdict(charges, terms, ask, now_us)
         if verdict.passes:
             for charge in charges:

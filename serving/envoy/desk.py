@@ -22,7 +22,7 @@ class Desk:
         self.worker = worker
         self.grpc = grpc
         self.authorize = authorize
-        self.book = TermsBook(worker.answer, lambda: worker.reader.created_us)
+        self.book = TermsBook(worker.answer, lambda: worker.reader.created_us, worker.mark)
         self._log = structlog.get_logger("serving.envoy")
         self._reported = ""
 

@@ -49,6 +49,7 @@ class SnapshotReader:
         self._table: Table | None = None
         self._delta_at = 0
         self._view: View | None = None
+        self._views = 0
         self._refused: dict[tuple[int, int, int], BundleError] = {}
         self._error: BundleError | None = None
         self._lock = threading.Lock()
@@ -237,7 +238,16 @@ class SnapshotReader:
             or view.killed is not self._killed
         ):
             view = self._view = View(table, rung, killed=self._killed)
+            self._views += 1
         return view
+
+    def mark(self, now_us: int) -> int:
+        """A number that is another one whenever any answer may be another one than before.
+
+        For whoever remembers what follows from an answer, so as not to ask for it again.
+        """
+        self._look(now_us)
+        return self._views
 
     def answer(self, name: str | bytes, now_us: int) -> bytes:
         """The decision's JSON for a tenant's id or alias at wall-clock time ``now_us``.

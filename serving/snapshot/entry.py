@@ -1,8 +1,7 @@
-"""What the snapshot says about one tenant, and how it becomes a record."""
+"""What the snapshot says about one tenant, and the words that its record points at."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -12,13 +11,6 @@ from flyball.effective import EffectiveLimit
 from flyball.errors import InvalidInput
 from flyball.instant import DAY_US
 from flyball.limit import WINDOW_SECONDS, LimitKind, MeterLimit
-from serving.snapshot.layout import (
-    FOREIGN_ID,
-    LARGE_LIMIT,
-    NO_PROBABILITY,
-    RECORD,
-    STEPS,
-)
 from serving.snapshot.limit_word import (
     NO_TERMS,
     LimitWord,
@@ -30,9 +22,7 @@ from serving.snapshot.limit_word import (
 
 _WINDOWS = (None, *WINDOW_SECONDS.values())
 _MAX_HELD_PLANS = 4_096
-_LARGEST_DIRECT = 0xFFFF_FFFF
 Word = TypeVar("Word", bound=Hashable)
-_OWN_ID = re.compile(r"d_[0-9a-f]{16}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,12 +111,15 @@ class WordList(Generic[Word]):
         return code
 
 
+_SharedKey = tuple[int, int | None, tuple[int, ...], tuple[str, ...], str, str]
+
+
 class Vocabulary:
     """What records point into, from one base to the next."""
 
     __slots__ = (
-        "_held_plans", "_paces", "foreign_ids", "limits", "origins", "plans", "reasons", "terms",
-        "times",
+        "_held_plans", "_paces", "_shared_codes", "foreign_ids", "limits", "origins", "plans",
+        "reasons", "shared", "terms", "times",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -136,6 +129,9 @@ class Vocabulary:
         # limits for each of a million tenants would take as long as deciding.
         self._held_plans: dict[int, tuple[tuple[MeterLimit, ...], int]] = {}
         self._paces: dict[int | None, int] = {}
+        #: Terms, reasons and origin of the combinations that :meth:`shared_of` has met.
+        self.shared: list[tuple[int, int, int]] = []
+        self._shared_codes: dict[_SharedKey, tuple[int, tuple[MeterLimit, ...]]] = {}
         self.reasons: WordList[tuple[str, ...]] = WordList(1 << 16)
         self.origins: WordList[tuple[str, str]] = WordList(1 << 16)
         self.times: WordList[tuple[int, int]] = WordList()
@@ -157,8 +153,37 @@ class Vocabulary:
         """All words by kind."""
         return self._kinds()
 
-    def terms_of(self, entry: Entry) -> int:
-        """Index of the terms word of ``entry``."""
+    def shared_of(self, entry: Entry) -> int:
+        """Where in :attr:`shared` the words lie that ``entry`` has in common with many.
+
+        Few combinations are in use, so most entries cost one look instead of three.
+        """
+        limits = entry.limits
+        key = (
+            id(limits),
+            entry.window_seconds if entry.base_limit is not None else -1,
+            entry.floors,
+            entry.reasons,
+            entry.model_version,
+            entry.policy,
+        )
+        held = self._shared_codes.get(key)
+        if held is None:
+            if len(self._shared_codes) >= _MAX_HELD_PLANS:
+                # Entries of the batch under way keep what they were told.
+                self._shared_codes.clear()
+            # The tuple is kept, so that its identity stays its own.
+            held = self._shared_codes[key] = len(self.shared), limits
+            self.shared.append(
+                (
+                    self._terms_of(entry),
+                    self.reasons.code(entry.reasons),
+                    self.origins.code((entry.model_version, entry.policy)),
+                )
+            )
+        return held[0]
+
+    def _terms_of(self, entry: Entry) -> int:
         if entry.base_limit is None:
             return self.terms.code(NO_TERMS)
         plan = self._plan_code(entry)
@@ -204,46 +229,3 @@ def _pace(window_seconds: int | None) -> PlanWord:
         )
     word = LimitWord("api.requests", LimitKind.RATE, base=0, window_seconds=window_seconds)
     return (word,)
-
-
-def _steps(probability: float | None) -> int:
-    if probability is None:
-        return NO_PROBABILITY
-    if not 0.0 <= probability <= 1.0:
-        raise InvalidInput(f"probability {probability} lies outside 0..1.", field="probability")
-    return round(probability * STEPS)
-
-
-def pack_entry(entry: Entry, vocabulary: Vocabulary, name_offset: int, name_length: int) -> bytes:
-    """The record of ``entry``; its id lies at ``name_offset`` of the heap.
-
-    Raises
-    ------
-    InvalidInput
-        A value that does not fit a record.
-    """
-    flags = 0
-    if _OWN_ID.fullmatch(entry.decision_id):
-        decision = int(entry.decision_id[2:], 16)
-    else:
-        # Imported decisions may be named otherwise.
-        decision = vocabulary.foreign_ids.code(entry.decision_id)
-        flags |= FOREIGN_ID
-    base = entry.base_limit or 0
-    if base > _LARGEST_DIRECT:
-        base = vocabulary.limits.code(base)
-        flags |= LARGE_LIMIT
-    return RECORD.pack(
-        decision,
-        base,
-        name_offset,
-        vocabulary.times.code((entry.decided_us, entry.period_end_us)),
-        vocabulary.terms_of(entry),
-        _steps(entry.upgrade_probability),
-        _steps(entry.churn_probability),
-        entry.served_arm,
-        vocabulary.reasons.code(entry.reasons),
-        vocabulary.origins.code((entry.model_version, entry.policy)),
-        name_length,
-        flags,
-    )

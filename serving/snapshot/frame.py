@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -57,11 +55,10 @@ def pack_frame(
     base: bytes,
     created_us: int,
     as_of_us: int,
-    items: Iterable[tuple[int, bytes]],
+    records: bytes,
     additions: Additions,
 ) -> bytes:
-    """The bytes of a frame: header, signature, records, additions."""
-    records = b"".join(DELTA_ITEM.pack(slot, record) for slot, record in items)
+    """The bytes of a frame: header, signature, records (items laid end to end), additions."""
     body = records + _ENCODER.encode(additions)
     header = FrameHeader(
         epoch=epoch,

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
+import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from flyball.errors import NotFound
+from flyball.errors import InvalidInput, NotFound
 from serving.snapshot.disk import append_at, remove_before, storage_errors, write_whole
-from serving.snapshot.entry import Entry, Vocabulary, pack_entry
+from serving.snapshot.entry import Entry, Vocabulary
 from serving.snapshot.frame import Additions, pack_frame
 from serving.snapshot.index import build_index, home_count, home_hashes
 from serving.snapshot.layout import (
     ALIAS,
+    RECORD,
     BaseHeader,
     digest_of,
     name_key,
 )
+from serving.snapshot.packing import as_records, differ, items_of, pack_entries
 from serving.snapshot.version import (
     Version,
     base_name,
@@ -31,6 +34,10 @@ from serving.snapshot.version import (
 #: A new base is due when deltas have written this many records, or this share of all tenants.
 MIN_DELTA_RECORDS = 10_000
 MAX_DELTA_SHARE = 0.1
+
+#: Entries that become records at once: their columns stay in a core's cache.
+_BATCH = 4_096
+_LONGEST_NAME = 255
 
 
 class Fence(Protocol):
@@ -71,8 +78,8 @@ class SnapshotWriter:
         self._fence = OwnDirectory(directory) if fence is None else fence
         self._names: list[bytes] = []
         self._slots: dict[str, int] = {}
-        self._records: list[bytes] = []
-        self._offsets: list[int] = []
+        # Laid end to end: a million objects would cost twice the memory and their own time.
+        self._records = bytearray()
         self._heap_bytes = 0
         self._aliases: dict[bytes, str] = {}
         self._vocabulary = Vocabulary()
@@ -109,11 +116,10 @@ class SnapshotWriter:
         """
         self._enter_epoch()
         self._behind = True
-        self._names, self._slots, self._records, self._offsets = [], {}, [], []
+        self._names, self._slots, self._records = [], {}, bytearray()
         self._heap_bytes = 0
         self._vocabulary = Vocabulary()
-        for entry in entries:
-            self._put(entry)
+        self._put(entries)
         self._aliases = {name_key(a.encode()): tenant for a, tenant in aliases.items()}
         return self._write_base(created_us, as_of_us)
 
@@ -134,7 +140,7 @@ class SnapshotWriter:
         must_rebase, self._behind = self._behind or not self._digest, True
         words = self._vocabulary.sizes()
         known = len(self._names)
-        changed = [slot for slot in map(self._put, entries) if slot is not None]
+        changed = self._put(entries)
         moved = self._move_aliases(aliases or {})
         due = self._delta_records + len(changed)
         if must_rebase or due > max(MIN_DELTA_RECORDS, MAX_DELTA_SHARE * known):
@@ -158,23 +164,43 @@ class SnapshotWriter:
         self._created_us = max(created_us, self._created_us)
         return Version(self._epoch, self._number), self._created_us
 
-    def _put(self, entry: Entry) -> int | None:
-        """Set a tenant's record; its slot, or None where nothing changed."""
-        slot = self._slots.get(entry.tenant_id)
-        if slot is None:
-            name = entry.tenant_id.encode("ascii")
-            record = pack_entry(entry, self._vocabulary, self._heap_bytes, len(name))
-            slot = self._slots[entry.tenant_id] = len(self._names)
+    def _put(self, entries: Iterable[Entry]) -> list[int]:
+        """Set tenants' records; the slots of those that are new or changed."""
+        changed: list[int] = []
+        following = iter(entries)
+        while batch := [*islice(following, _BATCH)]:
+            changed += self._put_batch(batch)
+        return changed
+
+    def _put_batch(self, entries: list[Entry]) -> list[int]:
+        known = len(self._names)
+        # A tenant named twice counts once, with its last entry.
+        last = {entry.tenant_id: entry for entry in entries}
+        # Before anything is kept: a refused entry must not leave empty records behind.
+        packed = pack_entries([*last.values()], self._vocabulary)
+        self._add_tenants([name for name in last if name not in self._slots])
+        slots = np.fromiter(map(self._slots.__getitem__, last), dtype=np.int64, count=len(last))
+        records = as_records(self._records)
+        held = records[slots]
+        for name in ("name_offset", "name_length"):
+            packed[name] = held[name]
+        changed = differ(packed, held) | (slots >= known)
+        records[slots[changed]] = packed[changed]
+        found: list[int] = slots[changed].tolist()
+        return found
+
+    def _add_tenants(self, tenant_ids: list[str]) -> None:
+        """Give new tenants slots, and records that know their names only."""
+        names = [name.encode("ascii") for name in tenant_ids]
+        if any(len(name) > _LONGEST_NAME for name in names):
+            raise InvalidInput(
+                f"A tenant's id is longer than {_LONGEST_NAME} bytes.", field="tenant_id"
+            )
+        for tenant_id, name in zip(tenant_ids, names, strict=True):
+            self._slots[tenant_id] = len(self._names)
             self._names.append(name)
-            self._offsets.append(self._heap_bytes)
+            self._records += RECORD.pack(0, 0, self._heap_bytes, 0, 0, 0, 0, 0, 0, 0, len(name), 0)
             self._heap_bytes += len(name)
-            self._records.append(record)
-            return slot
-        record = pack_entry(entry, self._vocabulary, self._offsets[slot], len(self._names[slot]))
-        if record == self._records[slot]:
-            return None
-        self._records[slot] = record
-        return slot
 
     def _move_aliases(self, aliases: Mapping[str, str | None]) -> dict[str, int | None]:
         moved: dict[str, int | None] = {}
@@ -236,7 +262,7 @@ class SnapshotWriter:
         keys = chain(map(name_key, self._names), (key for key, _ in aliases))
         index = build_index(home_hashes(keys), home_count(len(self._names) + len(aliases)))
         return (
-            b"".join(self._records),
+            bytes(self._records),
             index.astype("<u4").tobytes(),
             b"".join(ALIAS.pack(key, slot) for key, slot in aliases),
             b"".join(self._names),
@@ -246,8 +272,8 @@ class SnapshotWriter:
     def _append_frame(
         self, slots: list[int], added: Additions, created_us: int, as_of_us: int
     ) -> Version:
-        # A tenant named twice in one call counts once, with its last record.
-        unique = dict.fromkeys(slots)
+        # A tenant named in two batches of one call counts once, with its last record.
+        unique = [*dict.fromkeys(slots)]
         version, created_us = self._next(created_us)
         raw = pack_frame(
             self._key,
@@ -256,7 +282,7 @@ class SnapshotWriter:
             base=self._digest,
             created_us=created_us,
             as_of_us=as_of_us,
-            items=((slot, self._records[slot]) for slot in unique),
+            records=items_of(unique, self._records),
             additions=added,
         )
         path = delta_path(self._directory / base_name(self._base))

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from console.account.usage import BLOCKED, DAYS
 from console.application import create_console
 from console.desk import Desk, wall_clock_us
 from console.settings import ConsoleSettings
@@ -33,11 +34,16 @@ def open_desk(
     ledger = SqliteLedger(home.ledger)
     standings = Standings(home, ledger, now_us)
     standings.follow()
-    follower = Follower(standings)
+    usage = AccountUsage(home)
+
+    def gather() -> bool:
+        return usage.gather({*standings.meters(), BLOCKED}, end_us=now_us(), days=DAYS)
+
+    follower = Follower(standings, gather)
     follower.start()
     try:
         yield Desk(
-            home=home, ledger=ledger, standings=standings, usage=AccountUsage(home),
+            home=home, ledger=ledger, standings=standings, usage=usage,
             settings=settings, now_us=now_us, grid=grid or ArmGrid(),
         )  # fmt: skip
     finally:

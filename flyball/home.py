@@ -38,6 +38,11 @@ class Home:
         return self.root / "tiles"
 
     @property
+    def account_usage(self) -> Path:
+        """Day tiles gathered by tenant, for the console's pages; gathered again if lost."""
+        return self.root / "account-usage"
+
+    @property
     def rejects(self) -> Path:
         """Rows that imports refused."""
         return self.root / "rejects"

@@ -89,6 +89,17 @@ class TileManifest:
         finally:
             connection.close()
 
+    def tiles(self) -> dict[tuple[str, int], TileFile]:
+        """Only which files count; empty for a home without an event log."""
+        if not self._home.events.exists():
+            return {}
+        connection = open_database(self._home.events, read_only=True)
+        try:
+            with storage_errors(self._home.events):
+                return _tiles(connection)
+        finally:
+            connection.close()
+
     @contextmanager
     def writing(self) -> Iterator[TileState]:
         """Like :meth:`read` without unsealed events, while no other process changes tiles."""
@@ -153,15 +164,19 @@ def _discard(connection: Any, relation: str, day: int, *, keep: str) -> None:
 
 def _read(connection: Any, *, unsealed: bool) -> TileState:
     state = dict(connection.execute("SELECT name, value FROM state"))
-    tiles = [TileFile(*row) for row in connection.execute("SELECT * FROM tile_file")]
     return TileState(
         files=list_files(connection),
         meters=read_meters(connection),
-        tiles={(tile.relation, tile.arrival_day): tile for tile in tiles},
+        tiles=_tiles(connection),
         unsealed=_table(connection) if unsealed else RAW_SCHEMA.empty_table(),
         sequence=state["sequence"],
         history_version=state["history"],
     )
+
+
+def _tiles(connection: Any) -> dict[tuple[str, int], TileFile]:
+    found = [TileFile(*row) for row in connection.execute("SELECT * FROM tile_file")]
+    return {(tile.relation, tile.arrival_day): tile for tile in found}
 
 
 def _table(connection: Any) -> Any:

@@ -93,6 +93,10 @@ class Standings:
         )
         return [row[0] for row in rows]
 
+    def meters(self) -> list[str]:
+        """The meters that the accounts' plans are limited by."""
+        return [row[0] for row in self.rows("SELECT DISTINCT meter FROM plan ORDER BY 1")]
+
     @property
     def currency(self) -> str:
         """The currency that annual amounts are told in."""

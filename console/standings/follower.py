@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -12,13 +13,24 @@ from flyball.errors import FlyballError
 
 _LOOK_S = 0.5
 _USAGE_S = 60.0
+#: Gathering costs seconds of a core for large homes, and pages only a little more without it.
+_GATHER_S = 600.0
 
 
 class Follower:
-    """A thread that follows until it is closed; what fails is logged and tried again."""
+    """A thread that follows until it is closed; what fails is logged and tried again.
 
-    def __init__(self, standings: Standings) -> None:
+    Parameters
+    ----------
+    standings:
+        What is kept up to date.
+    gather:
+        Brings each account's usage together, now and then; returns whether there was need.
+    """
+
+    def __init__(self, standings: Standings, gather: Callable[[], bool] = lambda: False) -> None:
         self._standings = standings
+        self._gather = gather
         self._stopping = threading.Event()
         self._log = structlog.get_logger("console.follower")
         self._thread = threading.Thread(target=self._run, name="standings", daemon=True)
@@ -33,13 +45,15 @@ class Follower:
         self._thread.join(10)
 
     def _run(self) -> None:
-        usage_at = 0.0
+        usage_at = gather_at = 0.0
         while not self._stopping.is_set():
             try:
                 self._standings.follow()
                 if time.monotonic() >= usage_at:
                     self._standings.follow_usage()
                     usage_at = time.monotonic() + _USAGE_S
+                    if time.monotonic() >= gather_at and self._gather():
+                        gather_at = time.monotonic() + _GATHER_S
             # Pages go on showing what was known; they say how old it is.
             except Exception as error:
                 known = isinstance(error, FlyballError)

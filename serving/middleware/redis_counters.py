@@ -138,6 +138,8 @@ class RedisCounters:
         self._whole = Counters(longest_delay_us=longest_delay_us)
         self._rests_until = 0.0
         self._failing = False
+        # Held, or they could be collected before they end.
+        self._calls: set[asyncio.Future[Any]] = set()
         self._log = structlog.get_logger("serving.middleware")
 
     @property
@@ -234,9 +236,15 @@ class RedisCounters:
         values: list[str | int] = [mode]
         for charge in charges:
             values += _arguments(charge, terms, now_us)
+        call = asyncio.ensure_future(self._script(keys=keys, args=values))
+        self._calls.add(call)
+        call.add_done_callback(self._ended)
         try:
-            async with asyncio.timeout(self._deadline_seconds):
-                raw = await self._script(keys=keys, args=values)
+            # Watched, not awaited: while it connects, the client takes seconds to be cancelled.
+            await asyncio.wait((call,), timeout=self._deadline_seconds)
+            if not call.done():
+                raise TimeoutError("No answer within the deadline.")
+            raw = call.result()
             found = [(int(refused), float(used), int(wait)) for refused, used, wait in raw]
         except Exception as error:
             # Whatever fails in Redis or on the way to it, the request must not suffer for it.
@@ -245,10 +253,18 @@ class RedisCounters:
                 self._log.warning("shared_counters_away", error=str(error) or type(error).__name__)
             self._failing = True
             return None
+        finally:
+            call.cancel()
         if self._failing:
             self._log.info("shared_counters_back")
         self._failing = False
         return found
+
+    def _ended(self, call: asyncio.Future[Any]) -> None:
+        self._calls.discard(call)
+        if not call.cancelled():
+            # Whatever it was came too late to matter, or has been told.
+            call.exception()
 
     def _key(self, charge: Charge) -> str:
         tenant, meter, pattern = charge.key

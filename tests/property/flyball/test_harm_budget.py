@@ -159,6 +159,16 @@ def test_without_a_budget_nothing_is_refused_and_what_cannot_be_predicted_takes_
     assert not HarmBudget(GuardrailSettings()).fits("t", unknown, {85: 1.0})
 
 
+def test_what_is_predicted_to_help_makes_no_room_for_harm() -> None:
+    helpful, harmful = _case(0, -0.5, 0.0).outlook, _case(1, 0.01, 0.0).outlook
+    assert harm_of(helpful, 85) == 0.0
+    budget = HarmBudget(GuardrailSettings(), tightened={"a", "b"}, period_days=7)
+    before = budget.left
+    budget.take("a", helpful, {85: 1.0})
+    assert budget.left == before
+    assert not budget.fits("b", harmful, {85: 1.0})
+
+
 def test_everybody_ever_tightened_brings_a_part_of_the_budget_to_each_period() -> None:
     budget = HarmBudget(GuardrailSettings(), tightened={"a", "b"}, period_days=7)
     assert budget.left == pytest.approx(2 * 0.012 / 26)

@@ -111,6 +111,28 @@ def test_one_failure_spares_the_receiver_the_rest_for_a_while(kit: Kit) -> None:
     assert kit.ledger.outbox_counts().waiting == 0
 
 
+def test_a_receiver_that_wants_years_of_rest_gets_a_day(kit: Kit) -> None:
+    kit.receiver.answers = [(503, {"retry-after": "100000000"}), (200, {})]
+    kit.happen("t1")
+    kit.sender.look()
+    kit.at_us += DAY_US - SECOND_US
+    assert kit.sender.look() == 0
+    kit.at_us += 2 * SECOND_US
+    assert kit.sender.look() == 1
+
+
+def test_what_was_taken_is_forgotten_after_a_week_and_what_waits_is_not(kit: Kit) -> None:
+    kit.receiver.answers = [(200, {}), (500, {})]
+    kit.happen("t1", "t2")
+    assert kit.sender.look() == 1
+    # As long as it is remembered, the same news are not told again.
+    assert kit.happen("t1", "t2") == 0
+    kit.at_us += 8 * DAY_US
+    kit.sender.look()
+    assert kit.happen("t1", "t2") == 1
+    assert kit.ledger.outbox_counts().waiting == 2
+
+
 def test_a_message_that_nobody_takes_is_given_up_in_the_open(kit: Kit) -> None:
     kit.receiver.answers = [(500, {})]
     kit.happen("t1")

@@ -69,6 +69,17 @@ class Bucket:
         over = self._level + (asked - size) * self._window_us
         return 0 if over <= 0 else -(-over // self._limit)
 
+    def look(self, units: int, *, size: int, now_us: int) -> tuple[int, int, int]:
+        """:meth:`wait_us`, :meth:`remaining` and :meth:`empty_in_us` at once."""
+        self._drain(now_us)
+        level, limit = self._level, self._limit
+        over = level + ((units if units < size else size) - size) * self._window_us
+        return (
+            0 if over <= 0 else -(-over // limit),
+            max(0, size - -(-level // self._window_us)),
+            -(-level // limit),
+        )
+
     def take(self, units: int) -> None:
         """Count ``units`` as in use, now."""
         self._level += units * self._window_us

@@ -198,13 +198,11 @@ class Counters:
             window_us=window_us,
             at_us=now_us if since_us is None else min(since_us, now_us),
         )
-        wait_us = bucket.wait_us(charge.units, size=size, now_us=now_us)
-        left = bucket.remaining(size=size, now_us=now_us)
+        wait_us, left, empty_us = bucket.look(charge.units, size=size, now_us=now_us)
         return _state(
             charge,
             remaining=left if wait_us else max(0, left - charge.units),
-            reset_us=bucket.empty_in_us(now_us)
-            + (0 if wait_us else -(-charge.units * window_us // limit)),
+            reset_us=empty_us + (0 if wait_us else -(-charge.units * window_us // limit)),
             wait_us=wait_us,
             refused=wait_us > 0,
         )

@@ -60,7 +60,8 @@ def limit_fields(verdict: Verdict, now_us: int) -> list[tuple[str, str]]:
     resets = _reset_seconds(tightest)
     if resets is not None:
         fields.append(("x-ratelimit-reset", str(-(-now_us // SECOND_US) + resets)))
-    retry = verdict.retry_after_seconds
+    # The tightest limit is one that refuses, where any does.
+    retry = verdict.retry_after_seconds if tightest.refused else None
     if retry is not None:
         fields.append(("retry-after", str(retry)))
     return fields

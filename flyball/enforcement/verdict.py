@@ -54,8 +54,11 @@ class Verdict:
     @property
     def passes(self) -> bool:
         """Whether nothing says no."""
-        # Not any(…) over a generator, which takes three times as long on every request.
-        return True not in [state.refused for state in self.states]
+        # A loop, not any(…) over a generator, which takes three times as long on every request.
+        for state in self.states:  # noqa: SIM110
+            if state.refused:
+                return False
+        return True
 
     @property
     def status(self) -> int:
@@ -76,7 +79,7 @@ class Verdict:
     @property
     def tightest(self) -> LimitState | None:
         """The limit with the smallest share left: what single-valued headers speak of."""
+        if len(self.states) == 1:
+            return self.states[0]
         states = self.refused_by or self.states
-        if len(states) == 1:
-            return states[0]
         return min(states, key=lambda s: (s.remaining / s.limit, s.policy), default=None)

@@ -47,6 +47,22 @@ def _run(
     return passed, limits
 
 
+@given(STEPS, st.integers(1, 200), st.integers(1, 300))
+def test_one_look_says_what_three_questions_say(steps: list[Step], first: int, size: int) -> None:
+    bucket, limit, now = Bucket(limit=first, window_us=WINDOW_US, at_us=0), first, 0
+    for gap, change, units in steps:
+        now += gap
+        if change is not None:
+            limit = change
+            bucket.adjust(limit=limit, window_us=WINDOW_US, at_us=now)
+        asked = Bucket.resumed(bucket.kept)
+        told = bucket.look(units, size=size, now_us=now)
+        wait = asked.wait_us(units, size=size, now_us=now)
+        left = asked.remaining(size=size, now_us=now)
+        assert told == (wait, left, asked.empty_in_us(now))
+        bucket.take(units)
+
+
 def _integral(limits: list[tuple[int, int]], start: int, end: int) -> int:
     """Sum of limit x microseconds between two times."""
     total = 0

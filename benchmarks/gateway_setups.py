@@ -115,7 +115,7 @@ def auth_request_text(text: str, kind: Kind, root: Path) -> str:
         r"^ +auth_request.*$",
         r"^ +add_header .*$",
         r"^ +error_page 403 .*$",
-        r"^ +proxy_set_header X-Flyball-Tenant .*$",
+        r"^ +proxy_set_header (X-Flyball|Flyball|RateLimit|X-RateLimit|X-Tenant)\S* .*$",
         r"^    map \$flyball_said [\s\S]*?^    \}$",
         r"^        location (= /_flyball|@open|@refused) \{[\s\S]*?^        \}$",
     )

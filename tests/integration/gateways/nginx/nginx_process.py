@@ -104,9 +104,9 @@ def nginx(text: str, port: int, folder: Path) -> Iterator[Nginx]:
         process.wait(10)
 
 
-def keys_file(folder: Path) -> Path:
+def keys_file(folder: Path, keys: Mapping[str, str] = KEYS) -> Path:
     path = folder / "api_keys.map"
-    path.write_text("".join(f'"{key}" {tenant};\n' for key, tenant in KEYS.items()))
+    path.write_text("".join(f'"{key}" {tenant};\n' for key, tenant in keys.items()))
     return path
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import dataclasses
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from flyball.limit import Limit, LimitKind, MeterLimit
+from tests.integration.gateways.asking_gateway import AskingGateway, fresh_tenants
+from tests.integration.gateways.asking_rules import AskingRules
 from tests.integration.gateways.nginx.nginx_process import (
     GATEWAYS,
+    KEYS,
     Nginx,
     keys_file,
     need_nginx,
@@ -35,7 +38,12 @@ def installed() -> None:
 
 @contextmanager
 def gateway(
-    flyball: int, behind: ServiceBehind, folder: Path, *, deadline: str = "2s"
+    flyball: int,
+    behind: ServiceBehind,
+    folder: Path,
+    *,
+    deadline: str = "2s",
+    keys: Mapping[str, str] = KEYS,
 ) -> Iterator[Nginx]:
     """As shipped, but patient, so that a busy machine does not open it while a test counts."""
     port = free_port()
@@ -46,7 +54,8 @@ def gateway(
             "worker_processes auto": "worker_processes 2",
             "error_log stderr": f"error_log {folder}/error.log",
             "/run/flyball-nginx.pid": f"{folder}/nginx.pid",
-            "/etc/nginx/api_keys.map": str(keys_file(folder)),
+            "/etc/nginx/api_keys.map": str(keys_file(folder, keys)),
+            "https://app.example.com/plan": "https://example.com/plan",
             "127.0.0.1:8080": f"127.0.0.1:{flyball}",
             "127.0.0.1:8000": f"127.0.0.1:{behind.port}",
             "127.0.0.1:8081": f"127.0.0.1:{port}",
@@ -54,6 +63,23 @@ def gateway(
     )
     with nginx(text, port, folder) as running:
         yield running
+
+
+class TestAuthRequest(AskingRules):
+    @pytest.fixture(autouse=True)
+    def _behind(self, behind: ServiceBehind) -> None:
+        self.behind = behind
+
+    @contextmanager
+    def gateway(
+        self, server: Server, folder: Path, *, hurried: bool = False
+    ) -> Iterator[AskingGateway]:
+        tenants = fresh_tenants()
+        keys = {f"demo-key-{number}": name for number, name in enumerate(tenants, 1)}
+        deadline = "20ms" if hurried else "5s"
+        with gateway(server.port, self.behind, folder, deadline=deadline, keys=keys) as running:
+            log = folder / "error.log"
+            yield AskingGateway(running.port, running.client, log, tenants, running.process.pid)
 
 
 def test_refusals_come_as_429_with_a_change_and_no_fresh_bucket(

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
+
 from flyball.instant import SECOND_US
 from serving.node.lines import (
     WireDecision,
@@ -13,16 +15,18 @@ from serving.node.lines import (
     decision_line,
     gone_line,
     is_writable,
+    limit_columns,
     read_decision,
     version_line,
 )
 from serving.node.standing import Standing, State
 from serving.node.whole_file import append_to, replace_file
-from serving.snapshot.answer import FRESH_US, LAST_KNOWN_GOOD_US
+from serving.snapshot.answer import FRESH_US, LAST_KNOWN_GOOD_US, LimitsFrom
 from serving.snapshot.reader import SnapshotReader
 
 #: Changes may outgrow the full file by this much before everything is written anew.
 _MIN_CHANGES_BYTES = 1 << 20
+_MOST_SHARED = 65_536
 
 #: Told of every name that was written: the decision, or None for a name that is gone.
 Follow = Callable[[str, WireDecision | None], None]
@@ -46,22 +50,19 @@ class DecisionFiles:
         """Grows with every rewrite."""
         return self._generation
 
-    def write_all(self, now_us: int, follow: Follow) -> None:
+    def write_all(self, now_us: int, follow: Follow | None) -> None:
         """Replace everything: a new generation."""
         self._generation += 1
         head = self._version_line()
 
         def lines() -> Iterator[str]:
             yield head
-            for raw in self._reader.answers(now_us):
-                decision = read_decision(raw)
-                if is_writable(decision.tenantId):
-                    follow(decision.tenantId, decision)
-                    yield decision_line(decision.tenantId, decision)
+            yield from self._tenant_lines(now_us, follow)
             for name in self._names():
                 decision = read_decision(self._reader.answer(name, now_us))
                 if decision.known and is_writable(name) and name != decision.tenantId:
-                    follow(name, decision)
+                    if follow is not None:
+                        follow(name, decision)
                     yield decision_line(name, decision)
 
         self._whole_bytes = replace_file(self._into / "decisions.tsv", lines())
@@ -69,7 +70,23 @@ class DecisionFiles:
             self._into / "changes.tsv", (changes_head(self._generation),)
         )
 
-    def write_changes(self, tenants: set[str], now_us: int, follow: Follow) -> None:
+    def _tenant_lines(self, now_us: int, follow: Follow | None) -> Iterator[str]:
+        """A line for each tenant; limits that many share are worked out once."""
+        shared: dict[LimitsFrom, tuple[WireDecision, str]] = {}
+        for name, source in self._reader.limits_from(now_us):
+            if not is_writable(name):
+                continue
+            held = shared.get(source)
+            if held is None:
+                decision = read_decision(self._reader.answer(name, now_us))
+                if len(shared) >= _MOST_SHARED:
+                    shared.clear()
+                held = shared[source] = decision, limit_columns(decision)
+            if follow is not None:
+                follow(name, msgspec.structs.replace(held[0], tenantId=name))
+            yield f"{name}\t{name}\t{held[1]}"
+
+    def write_changes(self, tenants: set[str], now_us: int, follow: Follow | None) -> None:
         """Append the lines of ``tenants``, and of every name that means one of them."""
         lines = [self._version_line()]
         for name in sorted(tenants):
@@ -87,11 +104,12 @@ class DecisionFiles:
         """Whether reading everything would cost less than reading all changes."""
         return self._changes_bytes > max(_MIN_CHANGES_BYTES, self._whole_bytes)
 
-    def _line(self, name: str, now_us: int, follow: Follow) -> str:
+    def _line(self, name: str, now_us: int, follow: Follow | None) -> str:
         if not is_writable(name):
             return ""
         decision = read_decision(self._reader.answer(name, now_us))
-        follow(name, decision if decision.known else None)
+        if follow is not None:
+            follow(name, decision if decision.known else None)
         return decision_line(name, decision) if decision.known else gone_line(name)
 
     def _version_line(self) -> str:

@@ -84,9 +84,12 @@ def _limits(raw: bytes) -> tuple[WireLimit, ...]:
 
 def decision_line(name: str, decision: WireDecision) -> str:
     """One name's line, with its end."""
-    return f"{name}\t{decision.tenantId}\t" + _columns(
-        bytes(decision.limits), friction=decision.enforceFriction
-    )
+    return f"{name}\t{decision.tenantId}\t{limit_columns(decision)}"
+
+
+def limit_columns(decision: WireDecision) -> str:
+    """What a line says after the name and the tenant, with its end."""
+    return _columns(bytes(decision.limits), friction=decision.enforceFriction)
 
 
 @lru_cache(maxsize=4_096)

@@ -12,7 +12,7 @@ from flyball.errors import InvalidInput, StorageError
 from flyball.instant import SECOND_US
 from serving.node.decision_files import DecisionFiles
 from serving.node.haproxy_maps import HaproxyMaps
-from serving.node.lines import WireDecision, is_writable
+from serving.node.lines import is_writable
 from serving.node.metrics import NodeMetrics
 from serving.node.node import Node
 from serving.node.standing import Standing, State
@@ -97,12 +97,13 @@ class Sidecar:
                 if same_ground and self._written is not None
                 else None
             )
+        follow = None if self._maps is None else self._maps.follow
         if changed is None or not same_ground or self._files.outgrown:
             if self._maps is not None:
                 self._maps.begin()
-            self._files.write_all(now_us, self._follow)
+            self._files.write_all(now_us, follow)
         elif version != self._written:
-            self._files.write_changes(changed, now_us, self._follow)
+            self._files.write_changes(changed, now_us, follow)
         else:
             return
         self._written, self._lines_from = version, rung
@@ -111,10 +112,6 @@ class Sidecar:
     def _changed_since(self, version: Version) -> set[str] | None:
         found = self._node.reader.changed_since(version)
         return None if found is None else set(found)
-
-    def _follow(self, name: str, decision: WireDecision | None) -> None:
-        if self._maps is not None:
-            self._maps.follow(name, decision)
 
     def _write_state(self, standing: Standing, now_us: int) -> None:
         key = (standing.state, standing.why, standing.version)

@@ -121,6 +121,11 @@ def _instant(micros: int | None) -> str | None:
     return None if micros is None else format_instant(micros)
 
 
+#: Terms word, primary base limit (or which large one) and served arm: tenants with the same have
+#: the same limits.
+LimitsFrom = tuple[int, int, int]
+
+
 class View:
     """A table's version seen from one rung, with everything that answers share written out once.
 
@@ -206,6 +211,14 @@ class View:
             f'"reasons":{why},"decisionId":"{name}",{self._origins[origin]},'
             f'"source":"{self._source}",{self._times.get(times) or self._times_of(times)}}}'
         ).encode()
+
+    def limits_from(self, slot: int) -> LimitsFrom:
+        """What the limits of a slot's tenant follow from."""
+        _, base, _, _, terms, _, _, arm, _, _, _, flags = RECORD.unpack(self.table.record(slot))
+        if flags & LARGE_LIMIT:
+            # An index tells apart as well as what it points at, and needs no looking.
+            base = -1 - base
+        return terms, base, min(max(arm, self._lowest), self._highest)
 
     def answer(self, slot: int) -> Answer:
         """The same answer as values."""

@@ -178,16 +178,19 @@ class SnapshotWriter:
         last = {entry.tenant_id: entry for entry in entries}
         # Before anything is kept: a refused entry must not leave empty records behind.
         packed = pack_entries([*last.values()], self._vocabulary)
-        self._add_tenants([name for name in last if name not in self._slots])
-        slots = np.fromiter(map(self._slots.__getitem__, last), dtype=np.int64, count=len(last))
+        found: list[int | None] = [*map(self._slots.get, last)]
+        if None in found:
+            self._add_tenants([name for name in last if name not in self._slots])
+            found = [*map(self._slots.get, last)]
+        slots = np.array(found, dtype=np.int64)
         records = as_records(self._records)
         held = records[slots]
         for name in ("name_offset", "name_length"):
             packed[name] = held[name]
         changed = differ(packed, held) | (slots >= known)
         records[slots[changed]] = packed[changed]
-        found: list[int] = slots[changed].tolist()
-        return found
+        moved: list[int] = slots[changed].tolist()
+        return moved
 
     def _add_tenants(self, tenant_ids: list[str]) -> None:
         """Give new tenants slots, and records that know their names only."""

@@ -132,3 +132,32 @@ def test_what_fits_no_record_is_refused_and_the_next_base_is_sound(
     assert reader.lookup("ent_2", NOW).arm == 70
     # Nothing is left of a tenant that came with the refused one.
     assert reader.lookup("ent_3", NOW).source is Source.UNKNOWN_TENANT
+
+
+def test_tenants_that_share_what_their_limits_follow_from_share_limits(
+    writer: SnapshotWriter, key: Ed25519PrivateKey, tmp_path: Path
+) -> None:
+    bases = (1_000, 2_000, None, 2**32 + 1, 2**32 + 2)
+    entries = [
+        an_entry(
+            number,
+            base_limit=bases[number % 5],
+            window_seconds=(60, 3600)[number % 2] if bases[number % 5] is not None else None,
+            served_arm=(70, 85, 100)[number % 3],
+        )
+        for number in range(120)
+    ]
+    publish(writer, *entries, whole=True)
+    reader = SnapshotReader(tmp_path, key.public_key())
+    reader.refresh()
+    publish(writer, an_entry(7, served_arm=70), an_entry(900, base_limit=2_000))
+    reader.refresh()
+    for now_us in (NOW, NOW + DAY_US // 2, NOW + 2 * DAY_US):
+        found: dict[object, object] = {}
+        names = []
+        for name, source in reader.limits_from(now_us):
+            limits = reader.lookup(name, now_us).limits
+            assert found.setdefault(source, limits) == limits
+            names.append(name)
+        assert len(names) == len(set(names)) == 121
+        assert 5 <= len(found) < 121

@@ -100,7 +100,7 @@ def nginx_lua(stage: Stage, kind: Kind, tenant: str) -> Iterator[int]:
                 "http://127.0.0.1:8080": f"http://127.0.0.1:{stage.flyball}",
             },
         )
-    text = nginx_lua_text(text, kind)
+    text = without(nginx_lua_text(text, kind), r"^user .*$")
     with _nginx(stage, nginx, f"nginx-lua-{kind}", text, tenant) as port:
         yield port
 

@@ -122,6 +122,8 @@ def local_copy(
     text = replaced(
         text,
         {
+            # Temporary directories are ours alone; `nginx` below says who runs the workers.
+            "user www-data;": "",
             "worker_processes auto": f"worker_processes {workers}",
             "error_log stderr": f"error_log {folder}/error.log",
             "/run/flyball-nginx.pid": f"{folder}/nginx.pid",

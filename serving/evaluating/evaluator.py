@@ -41,6 +41,12 @@ class Asker(Protocol):
     def evaluated(self, answer: Answer, context: LiveContext, found: Evaluated) -> None:
         """Take what was found for ``answer`` and ``context``; must not raise."""
 
+    def answered(self) -> None:
+        """All that were evaluated together have been told; must not raise.
+
+        What each sends wakes its reader up, so they send one after another, not one by one.
+        """
+
     def not_evaluated(self, error: Exception) -> None:
         """Take note that nothing could be found; must not raise."""
 
@@ -54,6 +60,9 @@ class _Awaiting:
     def evaluated(self, answer: Answer, context: LiveContext, found: Evaluated) -> None:
         if not self.done.done():
             self.done.set_result(found)
+
+    def answered(self) -> None:
+        """Whoever awaits goes on by itself."""
 
     def not_evaluated(self, error: Exception) -> None:
         if not self.done.done():
@@ -148,6 +157,8 @@ class Evaluator:
             return
         for (asker, answer, context), evaluated in zip(queue, found, strict=True):
             asker.evaluated(answer, context, evaluated)
+        for asker, _, _ in queue:
+            asker.answered()
 
     def _appraise(self, asked: Sequence[tuple[Answer, LiveContext]]) -> list[Evaluated]:
         held = self._held

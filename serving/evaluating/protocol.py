@@ -121,6 +121,7 @@ class EvaluateProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._asked = b""  # the request that is being evaluated
         self._asked_us = 0
+        self._body = b""  # its answer, to be sent with those of its batch
         self._behind = b""
         self._leaving = False
 
@@ -162,10 +163,14 @@ class EvaluateProtocol(HttpToolsProtocol):
         return True
 
     def evaluated(self, answer: Answer, context: LiveContext, found: Evaluated) -> None:
+        """Write the answer down."""
+        self._body = document(answer, found, self._asked_us, endpoint=context.endpoint)
+
+    def answered(self) -> None:
         """Answer, and go on with what came meanwhile."""
         if self.transport.is_closing():
             return
-        self._reply_evaluated(document(answer, found, self._asked_us, endpoint=context.endpoint))
+        self._reply_evaluated(self._body)
         self._asked = b""
         self._between_messages = True
         if self._leaving:

@@ -172,6 +172,7 @@ def test_an_evaluation_under_way_is_answered_before_the_server_stops(
         service.server.should_exit = True
         time.sleep(0.3)
         asker, answer, context = held[0]
-        asker.loop.call_soon_threadsafe(asker.evaluated, answer, context, NOTHING)
+        asker.evaluated(answer, context, NOTHING)
+        asker.loop.call_soon_threadsafe(asker.answered)
         assert told(read_answer(sock))[0] == 200
         assert sock.recv(1) == b""

@@ -67,12 +67,13 @@ class Rival:
 
     ``goal`` is by how many times ours must be faster. ``start`` writes what it needs below a
     folder and gives its command line; ``path`` is where it answers and ``body`` writes a request
-    for one row of features.
+    for one row of features. ``modules`` are what ``packages`` bring.
     """
 
     name: str
     goal: float
     packages: tuple[str, ...]
+    modules: tuple[str, ...]
     path: str
     body: Callable[[list[float]], str]
     start: Callable[[Path, Path, Path, int], Sequence[str]]
@@ -84,10 +85,15 @@ def python_of(environment: Path) -> Path:
 
 
 def install(rival: Rival, environments: Path, seconds: int) -> Path | str:
-    """The environment that the rival can run in, made if need be; or why there is none."""
+    """The environment that the rival can run in, made if need be; or why there is none.
+
+    One that is there already is used as it is, so that nothing is fetched twice.
+    """
     if not rival.packages:
         return Path(sys.executable).parent.parent
     environment = environments / rival.name.lower().replace(" ", "-")
+    if _has(environment, rival.modules):
+        return environment
     if not python_of(environment).exists():
         venv.create(environment, with_pip=True)
     command = [str(python_of(environment)), "-m", "pip", "install", "--quiet"]
@@ -99,6 +105,14 @@ def install(rival: Rival, environments: Path, seconds: int) -> Path | str:
     if done.returncode != 0:
         return f"it cannot be installed: {done.stderr.strip().splitlines()[-1][:200]}"
     return environment
+
+
+def _has(environment: Path, modules: Sequence[str]) -> bool:
+    """Whether an environment is there and knows all of ``modules``."""
+    if not python_of(environment).exists():
+        return False
+    command = [str(python_of(environment)), "-c", f"import {', '.join(modules)}"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def _mlflow(environment: Path, root: Path, model: Path, port: int) -> Sequence[str]:
@@ -158,6 +172,7 @@ RIVALS = (
         name="mlflow models serve",
         goal=7.0,
         packages=(),
+        modules=(),
         path="/invocations",
         body=_mlflow_body,
         start=_mlflow,
@@ -166,6 +181,7 @@ RIVALS = (
         name="MLServer",
         goal=5.0,
         packages=("mlserver", "onnxruntime"),
+        modules=("mlserver", "onnxruntime"),
         path="/v2/models/hazards/infer",
         body=_v2_body,
         start=_mlserver,
@@ -174,6 +190,7 @@ RIVALS = (
         name="BentoML",
         goal=10.0,
         packages=("bentoml", "onnxruntime"),
+        modules=("bentoml", "onnxruntime"),
         path="/score",
         body=_rows,
         start=_bentoml,
@@ -182,6 +199,7 @@ RIVALS = (
         name="Ray Serve",
         goal=10.0,
         packages=("ray[serve]", "onnxruntime"),
+        modules=("ray.serve", "onnxruntime"),
         path="/score",
         body=_rows,
         start=_ray,

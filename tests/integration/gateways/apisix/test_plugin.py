@@ -10,70 +10,38 @@ import pytest
 from tests.integration.gateways.nginx.decision_lines import DecisionFiles
 from tests.integration.gateways.nginx.nginx_process import Nginx
 from tests.integration.gateways.plugin_host import plugin_host
-from tests.integration.gateways.plugin_rules import (
-    check_limits_follow_and_nothing_is_reset,
-    check_nothing_can_be_forged,
-    check_slots_are_waited_for,
-    check_the_kill_file_opens,
-    first_lines,
-)
-from tests.integration.gateways.service_behind import ServiceBehind, service_behind
+from tests.integration.gateways.plugin_rules import PluginRules
+from tests.integration.gateways.service_behind import ServiceBehind
 
 STUB = Path(__file__).with_name("stub")
 
 
-@pytest.fixture(scope="module")
-def behind() -> Iterator[ServiceBehind]:
-    with service_behind() as running:
-        yield running
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> DecisionFiles:
-    written = DecisionFiles(tmp_path / "flyball")
-    written.write(*first_lines())
-    return written
-
-
-@pytest.fixture
-def running(files: DecisionFiles, behind: ServiceBehind, tmp_path: Path) -> Iterator[Nginx]:
-    # Consumers are named like their tenants; one table for each request is what APISIX hands on.
-    access = """
-        local names = { ["key-1"] = "ent_1", ["key-2"] = "ent_2" }
-        ngx.ctx.api_ctx = { consumer_name = names[ngx.req.get_headers()["X-API-Key"]] }
-        local status, body = plugin.access({}, ngx.ctx.api_ctx)
-        if status then
-            ngx.status = status
-            ngx.print(body)
-            return ngx.exit(status)
-        end
-    """
-    phases = {
-        "init": (
-            f"stub_plugin_attr = {{ folder = '{files.folder}' }}"
-            " plugin = require 'apisix.plugins.flyball'"
-            " assert(plugin.check_schema({}) and plugin.name == 'flyball')"
-        ),
-        "init_worker": "plugin.init()",
-        "access": access,
-        "header_filter": "plugin.header_filter({}, ngx.ctx.api_ctx)",
-        "log": "plugin.log({}, ngx.ctx.api_ctx)",
-    }
-    with plugin_host(tmp_path, behind.port, gateway="apisix", stub=STUB, phases=phases) as host:
-        yield host
-
-
-def test_limits_follow_and_nothing_is_reset(running: Nginx, files: DecisionFiles) -> None:
-    check_limits_follow_and_nothing_is_reset(running, files)
-
-
-def test_nothing_can_be_forged(running: Nginx) -> None:
-    check_nothing_can_be_forged(running)
-
-
-def test_the_kill_file_opens(running: Nginx, files: DecisionFiles) -> None:
-    check_the_kill_file_opens(running, files)
-
-
-def test_slots_are_waited_for(running: Nginx, files: DecisionFiles, behind: ServiceBehind) -> None:
-    check_slots_are_waited_for(running, files, behind)
+class TestApisix(PluginRules):
+    @pytest.fixture
+    def running(
+        self, files: DecisionFiles, behind: ServiceBehind, tmp_path: Path
+    ) -> Iterator[Nginx]:
+        # Consumers are named like their tenants; APISIX hands one table for each request on.
+        access = """
+            local names = { ["key-1"] = "ent_1", ["key-2"] = "ent_2" }
+            ngx.ctx.api_ctx = { consumer_name = names[ngx.req.get_headers()["X-API-Key"]] }
+            local status, body = plugin.access({}, ngx.ctx.api_ctx)
+            if status then
+                ngx.status = status
+                ngx.print(body)
+                return ngx.exit(status)
+            end
+        """
+        phases = {
+            "init": (
+                f"stub_plugin_attr = {{ folder = '{files.folder}' }}"
+                " plugin = require 'apisix.plugins.flyball'"
+                " assert(plugin.check_schema({}) and plugin.name == 'flyball')"
+            ),
+            "init_worker": "plugin.init()",
+            "access": access,
+            "header_filter": "plugin.header_filter({}, ngx.ctx.api_ctx)",
+            "log": "plugin.log({}, ngx.ctx.api_ctx)",
+        }
+        with plugin_host(tmp_path, behind.port, gateway="apisix", stub=STUB, phases=phases) as host:
+            yield host

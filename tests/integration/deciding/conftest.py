@@ -211,6 +211,11 @@ def make_bundle(
 @pytest.fixture
 def trained(home: Home, made_bundle: Path) -> Home:
     """The home with a published bundle and a running experiment."""
+    return with_experiment(home, made_bundle)
+
+
+def with_experiment(home: Home, made_bundle: Path) -> Home:
+    """Publish the bundle to the home, and start an experiment in it."""
     publish(made_bundle, home.bundles, load_public_key(home.verify_key), published_us=MONDAY_US)
     with SqliteLedger(home.ledger) as ledger:
         ledger.start_experiment(

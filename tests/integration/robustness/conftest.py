@@ -88,7 +88,7 @@ def publish_again(lay: Home) -> None:
         base=digest,
         created_us=time.time_ns() // 1_000,
         as_of_us=reader.as_of_us,
-        items=(),
+        records=b"",
         additions=Additions(),
     )
     with delta_path(reader.base_path).open("ab") as deltas:

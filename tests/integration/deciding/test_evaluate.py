@@ -20,6 +20,7 @@ from flyball.decision import Mode
 from flyball.errors import BundleCorrupt
 from flyball.home import Home
 from flyball.instant import HOUR_US
+from flyball.policies.constant import Constant
 from ledger.people import Role
 from ledger.sqlite_ledger import SqliteLedger
 from models.matrix import inputs_of
@@ -80,16 +81,22 @@ def client(trained: Home, loop: ControlLoop) -> Iterator[httpx2.Client]:
 
 
 @pytest.fixture(scope="module")
-def unchanged(
+def settled(
     filled: Path, made_bundle: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[httpx2.Client]:
-    """Asks one service that several tests share: for those that only ask."""
-    home = Home(tmp_path_factory.mktemp("unchanged") / "home")
+) -> Iterator[Home]:
+    """A home with its decisions, for the tests that change nothing in it."""
+    home = Home(tmp_path_factory.mktemp("settled") / "home")
     shutil.copytree(filled, home.root)
     with ControlLoop(with_experiment(home, made_bundle), ALL_TIGHT, Clock(NOW_US)) as loop:
         loop.tick()
-        with serving(home) as made:
-            yield made
+        yield home
+
+
+@pytest.fixture(scope="module")
+def unchanged(settled: Home) -> Iterator[httpx2.Client]:
+    """Asks one service that several tests share."""
+    with serving(settled) as made:
+        yield made
 
 
 @contextmanager
@@ -172,9 +179,9 @@ def test_a_live_spike_ends_friction_at_once_and_never_adds_any(
     assert unchanged.get(f"/v1/decisions/{name}").json()["dynamicMultiplier"] == 0.85
 
 
-def test_live_demand_changes_the_score(client: httpx2.Client, kit: Any, trained: Home) -> None:
-    evaluator = Evaluator(trained, load_public_key(trained.verify_key))
-    worker = Worker(trained, load_public_key(trained.verify_key))
+def test_live_demand_changes_the_score(settled: Home, kit: Any) -> None:
+    evaluator = Evaluator(settled, load_public_key(settled.verify_key))
+    worker = Worker(settled, load_public_key(settled.verify_key))
     worker.refresh()
     answer = worker.reader.lookup(kit.tenants[0], worker.now_us())
     plain, pressed = evaluator.evaluate(
@@ -183,6 +190,17 @@ def test_live_demand_changes_the_score(client: httpx2.Client, kit: Any, trained:
     assert plain.evaluation is not None
     assert pressed.evaluation is not None
     assert plain.evaluation.chances != pressed.evaluation.chances
+
+
+def test_a_table_of_another_version_of_the_policy_is_not_used(
+    settled: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = load_public_key(settled.verify_key)
+    assert Evaluator(settled, key).available
+
+    # As another process would see it whose software is older or newer.
+    monkeypatch.setattr(Constant, "version", "2:85")
+    assert not Evaluator(settled, key).available
 
 
 def test_what_is_scored_is_what_the_pass_computed(trained: Home, kit: Any, tmp_path: Path) -> None:
@@ -334,9 +352,9 @@ def test_more_than_a_worker_takes_on_is_refused_at_once(
     asyncio.run(crowd())
 
 
-def test_evaluating_logs_no_decision(client: httpx2.Client, trained: Home, kit: Any) -> None:
-    with SqliteLedger(trained.ledger) as ledger:
+def test_evaluating_logs_no_decision(unchanged: httpx2.Client, settled: Home, kit: Any) -> None:
+    with SqliteLedger(settled.ledger) as ledger:
         before = ledger.current_decisions(kit.now_us + 1)
         for tenant in kit.tenants:
-            evaluated(client, tenant, demand=90_000)
+            evaluated(unchanged, tenant, demand=90_000)
         assert ledger.current_decisions(kit.now_us + 1) == before

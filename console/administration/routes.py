@@ -152,7 +152,8 @@ def _kill() -> APIRouter:
             )  # fmt: skip
         except InvalidInput as error:
             return _kill_page(request, visitor, error, reason)
-        told = "on: every multiplier is ×1 within a second." if engage else "off: decisions count."
+        on, off = "on: every multiplier is ×1 within a second.", "off: periods begin as decided."
+        told = on if engage else off
         already = "" if moved else "already "
         return moved_on(request, "/console/kill", f"The kill switch is {already}{told}")
 

@@ -8,6 +8,7 @@ for anything that is not ours. ``accessible(page)`` asserts that axe-core finds 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -15,14 +16,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from flyball.home import Home
+from ledger.follow_up import TaskState
 from ledger.sqlite_ledger import SqliteLedger
 from tests.browser.population import PASSWORD, fill
 
@@ -54,9 +58,15 @@ class Running:
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """`flyball serve` with its console over a simulated population, one for all browser tests."""
+    with served(tmp_path_factory.mktemp("console")) as running:
+        yield running
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[Running]:
+    """Fill a home in ``folder`` and serve it."""
     if CHROMIUM is None:
         pytest.skip("needs Chromium (apt-get install chromium)")
-    folder = tmp_path_factory.mktemp("console")
     home = Home(folder / "home")
     fill(home, folder)
     log = folder / "serve.log"
@@ -98,9 +108,59 @@ def _answers(console: str) -> bool:
         return False
 
 
+Answer = Callable[[str], dict[str, Any]]
+
+
+@pytest.fixture
+def answer(service: Running) -> Answer:
+    """What a gateway is told about a tenant."""
+    import urllib.request
+
+    def asked(tenant: str) -> dict[str, Any]:
+        address = f"{service.api}/v1/decisions/{tenant}"
+        with urllib.request.urlopen(address, timeout=5) as got:
+            read: dict[str, Any] = json.load(got)
+            return read
+
+    return asked
+
+
+def seconds_until(holds: Callable[[], bool], *, most: float = 5.0) -> float:
+    """How long it takes, at most ``most`` seconds."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < most, "the gateway never heard of it"
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+@pytest.fixture
+def accounts(service: Running) -> list[str]:
+    """Tenants of amara's."""
+    with service.ledger() as ledger:
+        found = ledger.accounts_as_of(time.time_ns() // 1_000)
+    return [name for name, account in found.items() if account.owner == "amara"]
+
+
+def names_of(service: Running, tenant: str) -> dict[str, str]:
+    """What stands for the parameters in the addresses of pages; the account gets a task."""
+    now_us = time.time_ns() // 1_000
+    with service.ledger() as ledger:
+        user = ledger.user_named("bjorn")
+        assert user is not None
+        if not any(task.state is TaskState.OPEN for task in ledger.tasks(tenant)):
+            ledger.add_tasks(
+                [tenant], "Look closer", due_us=None, assignee="ann", author="ann", now_us=now_us
+            )
+        task = ledger.tasks(tenant)[0]
+    return {"tenant_id": tenant, "user_id": user.user_id, "task_id": str(task.task_id)}
+
+
 @pytest.fixture(scope="session")
-def chromium(service: Running) -> Iterator[Browser]:
+def chromium() -> Iterator[Browser]:
     """One browser for all tests."""
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium (apt-get install chromium)")
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(_FLAGS))
         yield browser
@@ -108,8 +168,8 @@ def chromium(service: Running) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def cookies(service: Running, chromium: Browser) -> dict[str, object]:
-    """Signed-in states by user, filled as they are asked for."""
+def cookies() -> dict[str, object]:
+    """Signed-in states by address and user, filled as they are asked for."""
     return {}
 
 
@@ -168,7 +228,8 @@ def visit(service: Running, chromium: Browser, cookies: dict[str, object]) -> It
 def _signed_in(
     browser: Browser, console: str, login: str, cookies: dict[str, object]
 ) -> dict[str, object]:
-    if login not in cookies:
+    known = f"{login} at {console}"
+    if known not in cookies:
         context = browser.new_context(base_url=console)
         page = context.new_page()
         page.goto("/console/sign-in")
@@ -176,9 +237,9 @@ def _signed_in(
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_url("**/console/")
-        cookies[login] = context.storage_state()
+        cookies[known] = context.storage_state()
         context.close()
-    return cookies[login]  # type: ignore[return-value]
+    return cookies[known]  # type: ignore[return-value]
 
 
 def accessible(page: Page) -> None:

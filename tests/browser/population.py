@@ -30,6 +30,7 @@ USERS = (
     ("amara", "cs", ("owner=amara",)),
     ("bjorn", "cs", ("owner=bjorn",)),
     ("vic", "viewer", ("segment=fintech",)),
+    ("noa", "lead", ("owner=nobody",)),
 )
 GROUPS = ("commercial", "consumption", "engagement", "friction", "support", "trajectory")
 _ARMS = (85, 100, 100, 115, 70, 100, 130)

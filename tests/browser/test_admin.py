@@ -73,25 +73,3 @@ def test_guardrails_are_changed_by_keys_with_a_reason(visit: Visit, service: Run
     shown.goto("/console/guardrails")
     expect(shown.get_by_text("“A look at errors”")).to_be_visible()
     expect(shown.get_by_role("button", name="Put in force")).to_have_count(0)
-
-
-@pytest.mark.parametrize("javascript", [True, False])
-def test_the_kill_switch_asks_twice_and_reaches_the_gateway(
-    visit: Visit, service: Running, javascript: bool
-) -> None:
-    page = visit("ann", javascript=javascript)
-    page.goto("/console/kill")
-    page.get_by_label("Why").fill("Customers complain")
-    page.get_by_role("button", name="Turn it on").click()
-    expect(page.get_by_role("alert")).to_have_text("Tick the box to confirm.")
-    page.get_by_label("Yes, set every multiplier to ×1").check()
-    page.get_by_role("button", name="Turn it on").click()
-    expect(page.get_by_role("heading", name="It is on")).to_be_visible()
-    assert service.home.kill.exists()
-    page.get_by_label("Why").fill("It was the network")
-    page.get_by_label("Yes, let decisions count again").check()
-    page.get_by_role("button", name="Turn it off").click()
-    expect(page.get_by_role("heading", name="It is off")).to_be_visible()
-    assert not service.home.kill.exists()
-    page.goto("/console/audit?q=network")
-    expect(page.locator("table.list tbody tr").first).to_contain_text("kill.off")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Visit, accessible
+from tests.browser.conftest import Running, Visit, accessible
 from tests.browser.population import PASSWORD
 
 Shot = Callable[[Page, str], None]
@@ -36,7 +36,7 @@ def test_signing_in_leads_back_to_where_one_wanted_to_go(visit: Visit) -> None:
     assert names(page)
 
 
-def test_signing_out_ends_it(visit: Visit, cookies: dict[str, object]) -> None:
+def test_signing_out_ends_it(visit: Visit, service: Running, cookies: dict[str, object]) -> None:
     page = visit("lin")
     page.goto("/console/")
     page.locator("details.menu > summary").click()
@@ -45,7 +45,7 @@ def test_signing_out_ends_it(visit: Visit, cookies: dict[str, object]) -> None:
     page.wait_for_url("**/console/sign-in")
     page.goto("/console/")
     page.wait_for_url("**/console/sign-in")
-    del cookies["lin"]
+    del cookies[f"lin at {service.console}"]
 
 
 @pytest.mark.parametrize(

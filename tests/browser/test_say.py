@@ -4,54 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-import time
-import urllib.request
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Running, Visit, accessible
+from tests.browser.conftest import Answer, Running, Visit, accessible, seconds_until
 from tests.browser.population import flyball
 
 Shot = Callable[[Page, str], None]
 REACHES_WITHIN_SECONDS = 2.0
 
 
-@pytest.fixture
-def answer(service: Running) -> Callable[[str], dict[str, Any]]:
-    """What a gateway is told about a tenant."""
-
-    def asked(tenant: str) -> dict[str, Any]:
-        address = f"{service.api}/v1/decisions/{tenant}"
-        with urllib.request.urlopen(address, timeout=5) as got:
-            read: dict[str, Any] = json.load(got)
-            return read
-
-    return asked
-
-
-def seconds_until(holds: Callable[[], bool]) -> float:
-    """How long it takes, at most five seconds."""
-    began = time.monotonic()
-    while not holds():
-        assert time.monotonic() - began < 5.0, "the gateway never heard of it"
-        time.sleep(0.02)
-    return time.monotonic() - began
-
-
-@pytest.fixture
-def accounts(service: Running) -> list[str]:
-    """Tenants of amara's."""
-    with service.ledger() as ledger:
-        found = ledger.accounts_as_of(time.time_ns() // 1_000)
-    return [name for name, account in found.items() if account.owner == "amara"]
-
-
 @pytest.mark.parametrize("javascript", [True, False])
 def test_an_override_reaches_the_gateway_within_two_seconds_and_can_be_undone(
-    visit: Visit, accounts: list[str], answer: Callable[[str], dict[str, Any]], shot: Shot,
+    visit: Visit, accounts: list[str], answer: Answer, shot: Shot,
     service: Running, javascript: bool,
 ) -> None:  # fmt: skip
     tenant = accounts[0 if javascript else 1]
@@ -81,7 +48,7 @@ def test_an_override_reaches_the_gateway_within_two_seconds_and_can_be_undone(
 
 
 def test_a_chosen_multiplier_waits_for_another_person(
-    visit: Visit, accounts: list[str], answer: Callable[[str], dict[str, Any]], shot: Shot
+    visit: Visit, accounts: list[str], answer: Answer, shot: Shot
 ) -> None:
     tenant = accounts[2]
     page = visit("amara")
@@ -120,8 +87,13 @@ def test_notes_tasks_calls_and_feedback_are_on_the_page_and_in_the_list(
     page.get_by_label("What should be done?").fill("Call the new CTO")
     _looked_at(page, javascript)
     page.get_by_role("button", name="Keep the task").click()
-    page.get_by_role("button", name="Done: Call the new CTO").click()
-    page.get_by_role("button", name="Open again: Call the new CTO").click()
+    page.get_by_role("link", name="Change: Call the new CTO").click()
+    _looked_at(page, javascript)
+    page.get_by_label("What should be done?").fill("Call the new CTO, Mo")
+    page.get_by_role("button", name="Change the task").click()
+    expect(page.get_by_role("status").first).to_contain_text("The task is changed")
+    page.get_by_role("button", name="Done: Call the new CTO, Mo").click()
+    page.get_by_role("button", name="Open again: Call the new CTO, Mo").click()
     page.goto(f"{address}/contacts")
     page.get_by_label("What was it?").select_option("discount")
     page.get_by_label("What came of it?").fill("10 % until March")
@@ -133,12 +105,13 @@ def test_notes_tasks_calls_and_feedback_are_on_the_page_and_in_the_list(
     _looked_at(page, javascript)
     page.get_by_role("button", name="Send it").click()
     expect(page.get_by_role("status").first).to_contain_text("data scientist")
-    expect(page.locator("#timeline").locator("..")).to_contain_text("10 % until March")
+    logged = page.locator("#timeline").locator("..").locator("tr", has_text="10 % until March")
+    expect(logged).to_contain_text("amara")
     _looked_at(page, javascript)
     if javascript:
         shot(page, "say-written")
     page.goto("/console/?task=open")
-    expect(page.get_by_text("Call the new CTO").first).to_be_visible()
+    expect(page.get_by_text("Call the new CTO, Mo").first).to_be_visible()
     with service.ledger() as ledger:
         assert [item.kind for item in ledger.interventions(tenant)][-1:] == ["discount"]
     records = [

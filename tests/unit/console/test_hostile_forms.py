@@ -255,11 +255,11 @@ def test_every_field_of_every_form_keeps_hostile_text_as_text(
     }  # fmt: skip
     assert untried == set(), "no page shows the forms that go there"
     # What people may write freely was kept and shown, or this test would prove nothing.
-    for form, name in (
+    for path, name in (
         ("notes", "text"), ("tasks", "title"), ("contacts", "text"), ("feedback", "reason"),
         ("override", "reason"), ("tasks/…/edit", "title"),
     ):  # fmt: skip
-        assert (f"/console/accounts/t1/{form}", name) in attacker.kept, form
+        assert (f"/console/accounts/t1/{path}", name) in attacker.kept, path
     assert {("/console/views", "name"), ("/console/users", "name")} <= attacker.kept
     filled.standings.follow()
     for address in [*addresses, "/console/accounts.csv", "/console/audit.csv"]:

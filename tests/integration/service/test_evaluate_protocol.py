@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from flyball.errors import BundleCorrupt
+from serving.evaluating.layout import FILE_NAME
 from serving.evaluating.protocol import Desk, EvaluateProtocol
 from serving.evaluating.verdict import NOTHING, Busy
 from tests.integration.service.running import Service, read_answer
@@ -176,3 +179,24 @@ def test_an_evaluation_under_way_is_answered_before_the_server_stops(
         asker.loop.call_soon_threadsafe(asker.answered)
         assert told(read_answer(sock))[0] == 200
         assert sock.recv(1) == b""
+
+
+def test_lookups_go_on_while_models_are_loaded_and_the_evaluation_follows(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (service.home.snapshot / FILE_NAME).write_bytes(b"something to open")
+    begun, loaded = threading.Event(), threading.Event()
+
+    def open_slowly() -> Exception:
+        begun.set()
+        assert loaded.wait(10)
+        return BundleCorrupt("nothing that could be used")
+
+    monkeypatch.setattr(service.worker.evaluator, "_open", open_slowly)
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as waiting:
+        waiting.sendall(post(b"ent_1"))
+        assert begun.wait(10)
+        assert told(service.raw(get(b"ent_2")))[1]["tenantId"] == "ent_2"
+        loaded.set()
+        status, body = told(read_answer(waiting))
+    assert (status, body["tenantId"], body["proposed"]) == (200, "ent_1", None)

@@ -47,6 +47,8 @@ def open_desk(
             settings=settings, now_us=now_us, grid=grid or ArmGrid(),
         )  # fmt: skip
     finally:
+        follower.stop()
+        usage.close()
         follower.close()
         standings.close()
         ledger.close()

@@ -89,7 +89,7 @@ class AccountUsage:
         Raises
         ------
         StorageError
-            The tiles cannot be read, or the gathered file not be written.
+            The tiles cannot be read, or the gathered file not be written, or this was closed.
         """
         last = end_us // DAY_US
         tiles = self._tiles(last - days + 1, last)
@@ -99,6 +99,10 @@ class AccountUsage:
             return False
         self._gathered.gather(tiles, meters)
         return True
+
+    def close(self) -> None:
+        """Break off a gathering that is under way: a process must not end in the midst of it."""
+        self._gathered.close()
 
     def _tiles(self, first: int, last: int) -> dict[int, str]:
         """Arrival day to file name of the day tiles that may tell about ``first`` to ``last``."""

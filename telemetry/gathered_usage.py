@@ -53,6 +53,15 @@ class GatheredUsage:
         self._home = home
         self._lock = threading.Lock()
         self._current = self._newest()
+        self._running: Any = None
+        self._closed = False
+
+    def close(self) -> None:
+        """Break off a gathering that is under way; there will be none after it."""
+        with self._lock:
+            self._closed = True
+            if self._running is not None:
+                self._running.interrupt()
 
     @property
     def current(self) -> Gathered | None:
@@ -73,7 +82,7 @@ class GatheredUsage:
         Raises
         ------
         StorageError
-            The tiles cannot be read, or the file not be written.
+            The tiles cannot be read, or the file not be written, or this was closed.
         """
         directory = self._home.account_usage
         said = {
@@ -110,6 +119,10 @@ class GatheredUsage:
         source = parquet_relation(paths, GATHERED_COLUMNS, empty_relation(DAY_COLUMNS))
         words = ", ".join(f"{key}: {quoted(value)}" for key, value in said.items())
         connection = duckdb.connect()
+        with self._lock:
+            if self._closed:
+                raise duckdb.InterruptException("the console is closing")
+            self._running = connection
         try:
             # Nobody waits for this; workers do for the cores.
             connection.execute("SET threads = 1")
@@ -122,6 +135,8 @@ class GatheredUsage:
                 [sorted(gathered.meters)],
             )
         finally:
+            with self._lock:
+                self._running = None
             connection.close()
 
     def _newest(self) -> Gathered | None:

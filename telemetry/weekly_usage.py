@@ -29,6 +29,12 @@ class WeeklyUsage:
     weeks: tuple[float, ...]
 
 
+def day_tile_names(home: Home) -> frozenset[str]:
+    """Names of the day tiles that count: while they are the same, so is what they say."""
+    tiles = TileManifest(home).tiles()
+    return frozenset(tile.name for (relation, _), tile in tiles.items() if relation == "day")
+
+
 def weekly_usage(home: Home, *, end_us: int, weeks: int) -> list[WeeklyUsage]:
     """Every tenant's sums per meter over the ``weeks`` weeks before the day of ``end_us``.
 
@@ -42,7 +48,7 @@ def weekly_usage(home: Home, *, end_us: int, weeks: int) -> list[WeeklyUsage]:
     """
     end_day = end_us // DAY_US
     start_day = end_day - 7 * weeks
-    tiles = TileManifest(home).read(unsealed=False).tiles
+    tiles = TileManifest(home).tiles()
     names = [
         tile.name
         for (relation, day), tile in sorted(tiles.items())

@@ -12,6 +12,9 @@ from console.access.tenants import AccessibleTenants
 from flyball.home import Home
 from ledger.sqlite_connection import storage_errors
 
+#: Views over all accounts touch most pages of the ledger in no order: mapped, they cost half.
+_MAPPED_BYTES = 1 << 30
+
 #: What a statement may bind besides the scope.
 Values = Mapping[str, object]
 
@@ -50,6 +53,8 @@ def beside_ledger(home: Home, accessible: AccessibleTenants) -> Iterator[Beside]
         try:
             connection.set_busy_timeout(2_000)
             connection.execute("ATTACH ? AS ledger", (f"{home.ledger.resolve().as_uri()}?mode=ro",))
+            for schema in ("main", "ledger"):
+                connection.pragma("mmap_size", _MAPPED_BYTES, schema=schema)
             yield Beside(connection, accessible)
         finally:
             connection.close()

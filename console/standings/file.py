@@ -17,12 +17,12 @@ import apsw
 from console.access.tenants import AccessibleTenants
 from console.standings.tables import DDL, FILL, GLOBAL_TABLES, TENANT_TABLES, TREND_WEEKS, VERSION
 from flyball.home import Home
-from flyball.instant import MINUTE_US
+from flyball.instant import DAY_US, MINUTE_US
 from ledger.explanations import FILE_VERSION
 from ledger.sqlite_base import name_list
 from ledger.sqlite_connection import storage_errors
 from ledger.sqlite_ledger import SqliteLedger
-from telemetry.weekly_usage import weekly_usage
+from telemetry.weekly_usage import day_tile_names, weekly_usage
 
 #: Time alone changes a row (a renewal comes near, an override expires): all are made anew then.
 _ANEW_EVERY_US = 10 * MINUTE_US
@@ -57,6 +57,7 @@ class Standings:
         self._local = threading.local()
         self._heads: dict[str, int] = {}
         self._anew_us = 0
+        self._usage_read: tuple[object, ...] = ()
         self._why: tuple[int, int] | None = None
         with storage_errors(self._path):
             self._writer = _create(self._path)
@@ -148,8 +149,19 @@ class Standings:
             return touched
 
     def follow_usage(self) -> None:
-        """Read the weeks of usage anew: seconds for large homes, so in the background only."""
+        """Read the weeks of usage anew where they may have changed: seconds for large homes.
+
+        So in the background only, and not again while the day and its tiles are the same.
+        """
         now_us = self._now_us()
+        known = [self._heads.get(name) for name in ("account", "plan")]
+        read = (now_us // DAY_US, *known, day_tile_names(self._home))
+        if read != self._usage_read:
+            self._read_usage(now_us)
+            self._usage_read = read
+        self._follow_events()
+
+    def _read_usage(self, now_us: int) -> None:
         found = weekly_usage(self._home, end_us=now_us, weeks=TREND_WEEKS)
         with self._lock, storage_errors(self._path):
             meters = dict(self._writer.execute("SELECT tenant_id, meter FROM standing"))
@@ -169,7 +181,6 @@ class Standings:
                         for name, at_us in last.items()
                     ),
                 )
-        self._follow_events()
 
     def _follow_events(self) -> None:
         """When tenants were last heard of in events that no tile has yet."""

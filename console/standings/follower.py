@@ -39,9 +39,13 @@ class Follower:
         """Begin."""
         self._thread.start()
 
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self._stopping.set()
+
     def close(self) -> None:
         """End; what is under way is finished."""
-        self._stopping.set()
+        self.stop()
         self._thread.join(10)
 
     def _run(self) -> None:
@@ -56,6 +60,8 @@ class Follower:
                         gather_at = time.monotonic() + _GATHER_S
             # Pages go on showing what was known; they say how old it is.
             except Exception as error:
+                if self._stopping.is_set():
+                    return
                 known = isinstance(error, FlyballError)
                 self._log.error("not_followed", error=str(error), exc_info=not known)
                 self._stopping.wait(5.0)

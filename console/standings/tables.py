@@ -8,7 +8,7 @@ from __future__ import annotations
 from flyball.instant import DAY_US
 
 #: Bumped when anything below changes.
-VERSION = 2
+VERSION = 3
 
 #: Weeks of usage that the list's trend shows.
 TREND_WEEKS = 12
@@ -40,9 +40,20 @@ _STANDING = (
 )  # fmt: skip
 COLUMNS = tuple(column.split()[0] for column in _STANDING)
 
+#: What lists filter, sort and add up by. A row is half a kilobyte; an index of these alone, already
+#: in the order that lists have first, is read three times as fast, and no query may need another
+#: column before it has chosen its rows.
+FIGURES = (
+    "left_us", "attention DESC", "tenant_id", "owner", "plan", "segment", "region", "plan_rank",
+    "seats", "arr_minor", "churn", "upgrade", "arm", "churn_before", "upgrade_before",
+    "arm_before", "decided_us", "moved_us", "renewal_us", "plan_change_us", "override_expires_us",
+    "touch_us", "open_tasks", "task_due_us", "search",
+)  # fmt: skip
+
 DDL = f"""
 CREATE TABLE standing ({", ".join(_STANDING)}) WITHOUT ROWID;
 CREATE INDEX standing_choice ON standing (owner, plan, segment, region);
+CREATE INDEX standing_figures ON standing ({", ".join(FIGURES)});
 CREATE TABLE usage (
   tenant_id TEXT PRIMARY KEY, last_us INTEGER NOT NULL, weeks TEXT NOT NULL, trend REAL
 ) WITHOUT ROWID;

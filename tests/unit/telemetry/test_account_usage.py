@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from flyball.errors import StorageError
 from flyball.home import Home
 from flyball.instant import DAY_US
 from flyball.usage import UsageEvent
@@ -129,3 +130,11 @@ def test_gathering_leaves_one_file_and_the_one_before_it(filled: Home) -> None:
     for meters in (["a"], ["a", "b"], ["a", "b", "c"]):
         assert _gather(usage, *meters)
     assert len(list(filled.account_usage.iterdir())) == 2
+
+
+def test_what_is_closed_gathers_no_more(filled: Home) -> None:
+    usage = AccountUsage(filled)
+    usage.close()
+    with pytest.raises(StorageError, match="closing"):
+        _gather(usage)
+    assert len(_days(usage)) == 9

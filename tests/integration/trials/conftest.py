@@ -17,6 +17,7 @@ from tests.integration.deciding.conftest import (  # noqa: F401
     filled,
     make_bundle,
 )
+from tests.integration.robustness.conftest import typed  # noqa: F401
 from training.registry import CHALLENGER, CHAMPION, MODEL_NAME, PREVIOUS, version_tags
 from training.tracking import store_of, tracking
 

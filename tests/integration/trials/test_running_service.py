@@ -1,4 +1,4 @@
-"""``flyball shadow`` and the canary on a running ``flyball serve``, through real processes."""
+"""``flyball shadow`` and the canary on a running ``flyball serve``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ledger.kill import kill_state
 from ledger.sqlite_ledger import open_ledger
 from models.current import publish, read_current
 from models.signature import load_public_key
-from tests.integration.robustness.process import Ended, Service, flyball, serving, until
+from tests.integration.robustness.process import Ended, Service, Typed, flyball, serving, until
 from tests.integration.training.live_weeks import LATER, live_weeks
 from tests.integration.trials.test_rollback_in_the_tree import up
 from training.challenger import follow_challenger, place_challenger
@@ -25,7 +25,9 @@ from training.withdrawal import Withdrawal, guard
 pytestmark = [pytest.mark.train, pytest.mark.slow]
 
 
-def test_a_shadow_is_started_read_and_stopped_beside_a_running_service(home: Home) -> None:
+def test_a_shadow_is_started_read_and_stopped_beside_a_running_service(
+    home: Home, typed: Typed
+) -> None:
     with serving(home.root) as service:
         up(service)
         _decided_by(service, "b1")
@@ -34,25 +36,25 @@ def test_a_shadow_is_started_read_and_stopped_beside_a_running_service(home: Hom
         assert (report["champions"], report["challenger"]) == (["b1"], "b2")
         until(lambda: _logged(home) == 12, seconds=20, what=service.said)
         after = {name: service.decision(name) for name in before}
-        told = " ".join(flyball(home.root, "shadow").out.split())
+        told = " ".join(typed(home.root, "shadow").out.split())
         assert "12 decisions of 12 organisations" in told
         assert "Insufficient evidence for intervals" in told
         assert "ms a decision" in told
-        status = " ".join(flyball(home.root, "status").out.split())
+        status = " ".join(typed(home.root, "status").out.split())
         assert "b2, 12 decisions compared, canary off" in status
-        assert "taken away" in flyball(home.root, "shadow", "--stop").out
-        assert _json(flyball(home.root, "shadow", "--report", "--json"))["decisions"] == 12
+        assert "taken away" in typed(home.root, "shadow", "--stop").out
+        assert _json(typed(home.root, "shadow", "--report", "--json"))["decisions"] == 12
     for name, decision in before.items():
         for field in ("decisionId", "dynamicMultiplier", "upsellProbability", "modelVersion"):
             assert after[name][field] == decision[field]
 
 
-def test_the_canary_is_turned_on_and_off_while_the_service_runs(home: Home) -> None:
+def test_the_canary_is_turned_on_and_off_while_the_service_runs(home: Home, typed: Typed) -> None:
     settings = home.settings.read_text()
     with serving(home.root) as service:
         up(service)
         _decided_by(service, "b1")
-        assert flyball(home.root, "shadow").code == 0
+        assert typed(home.root, "shadow").code == 0
         home.settings.write_text(settings + "\n[canary]\nshare = 0.5\n")
         names = [f"ent_{n:02d}" for n in range(12)]
 
@@ -60,7 +62,7 @@ def test_the_canary_is_turned_on_and_off_while_the_service_runs(home: Home) -> N
             return {service.decision(name)["modelVersion"] for name in names}
 
         until(lambda: models() == {"b1", "b2"}, seconds=30, what=service.said)
-        status = json.loads(flyball(home.root, "status", "--json").out)["challenger"]
+        status = json.loads(typed(home.root, "status", "--json").out)["challenger"]
         assert (status["canaryShare"], status["canaryInForce"]) == (0.5, True)
         home.settings.write_text(settings)
         until(lambda: models() == {"b1"}, seconds=30, what=service.said)
@@ -82,17 +84,19 @@ def test_the_trial_follows_the_alias_and_ends_with_it(home: Home) -> None:
     assert read_current(home.challenger) is None
 
 
-def test_a_bundle_from_a_directory_is_left_alone(home: Home, failed: Path) -> None:
+def test_a_bundle_from_a_directory_is_left_alone(home: Home, failed: Path, typed: Typed) -> None:
     from features.catalogue import feature_hash
 
-    assert flyball(home.root, "shadow", "--bundle", str(failed)).code == 0
+    assert typed(home.root, "shadow", "--bundle", str(failed)).code == 0
     assert follow_challenger(home, feature_hash()) == ""
     pointer = read_current(home.challenger)
     assert pointer is not None
     assert pointer.version == "b3"
 
 
-def test_harm_in_the_canary_costs_the_challenger_and_not_the_champion(home: Home) -> None:
+def test_harm_in_the_canary_costs_the_challenger_and_not_the_champion(
+    home: Home, typed: Typed
+) -> None:
     from features.catalogue import feature_hash
 
     known = feature_hash()
@@ -110,25 +114,25 @@ def test_harm_in_the_canary_costs_the_challenger_and_not_the_champion(home: Home
         (notice,) = ledger.notices()
     assert (notice.kind, notice.subject) == ("canary_withdrawn", "b2")
     assert not isinstance(guard(home, known, now_us=LATER + DAY_US), Withdrawal)
-    refused = flyball(home.root, "shadow")
+    refused = typed(home.root, "shadow")
     assert refused.code == 3
     assert "harm" in refused.err
 
 
-def test_without_a_challenger_the_command_says_what_to_do(home: Home) -> None:
+def test_without_a_challenger_the_command_says_what_to_do(home: Home, typed: Typed) -> None:
     with tracking(store_of(home)) as client:
         client.delete_registered_model_alias(MODEL_NAME, CHALLENGER)
-    missing = flyball(home.root, "shadow")
+    missing = typed(home.root, "shadow")
     assert (missing.code, missing.calm) == (2, True)
     assert "--bundle" in missing.err
-    assert flyball(home.root, "shadow", "--report").code == 2
+    assert typed(home.root, "shadow", "--report").code == 2
     publish(
         home.mlflow / "made" / "b2" / "data" / "b2",
         home.challenger,
         load_public_key(home.verify_key),
         published_us=time.time_ns() // 1_000,
     )
-    assert "nothing was logged yet" in flyball(home.root, "shadow", "--report").out
+    assert "nothing was logged yet" in typed(home.root, "shadow", "--report").out
 
 
 def _decided_by(service: Service, version: str) -> None:

@@ -12,6 +12,7 @@ from console.settings import ConsoleSettings
 from console.standings.file import Standings
 from console.standings.lately import Lately
 from console.team.outcomes import Comparison
+from console.team.portfolio import SetAside
 from flyball.arm import ArmGrid
 from flyball.home import Home
 from ledger.sqlite_ledger import SqliteLedger
@@ -42,6 +43,7 @@ class Desk:
     now_us: Callable[[], int] = wall_clock_us
     wall_us: Callable[[], int] = wall_clock_us
     compared: Lately[Comparison] = field(default_factory=Lately)
+    aside: Lately[SetAside] = field(default_factory=Lately)
 
 
 def desk_of(request: Request) -> Desk:

@@ -91,13 +91,21 @@ def together(parts: list[Holding]) -> Holding:
     )  # fmt: skip
 
 
-def overdraft(beside: Beside, now_us: int, rules: GuardrailSettings, everyone: bool) -> Overdraft:
-    """What this period's decisions have set aside, against the bound on these accounts' demand.
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """Extra requests that current decisions have set aside, for how many accounts.
 
-    The bound on a share of demand holds for a part of the accounts as for all, so it says nothing
-    about accounts that the visitor does not see; a bound in requests is told to those who see all.
+    ``demand`` is what all of them asked for in the last whole week.
     """
-    spent, accounts = beside.rows(
+
+    requests: float
+    accounts: int
+    demand: float
+
+
+def set_aside(beside: Beside, now_us: int) -> SetAside:
+    """What this period's decisions have set aside: reads a decision for every account."""
+    requests, accounts = beside.rows(
         "SELECT total(d.overdraft_requests), total(d.overdraft_requests > 0) FROM standing "
         "JOIN ledger.decision d ON d.decision_id = standing.decision_id "
         "WHERE {scope} AND left_us IS NULL "
@@ -108,9 +116,18 @@ def overdraft(beside: Beside, now_us: int, rules: GuardrailSettings, everyone: b
         "SELECT total(json_extract(u.weeks, '$[#-1]')) FROM standing "
         "JOIN usage u ON u.tenant_id = standing.tenant_id WHERE {scope} AND left_us IS NULL"
     )[0][0]
+    return SetAside(requests, int(accounts), demand)
+
+
+def overdraft(found: SetAside, rules: GuardrailSettings, everyone: bool) -> Overdraft:
+    """What is set aside, against the bound on these accounts' demand.
+
+    The bound on a share of demand holds for a part of the accounts as for all, so it says nothing
+    about accounts that the visitor does not see; a bound in requests is told to those who see all.
+    """
     bounds = []
     if rules.overdraft_total_share is not None:
-        bounds.append(rules.overdraft_total_share * demand)
+        bounds.append(rules.overdraft_total_share * found.demand)
     if rules.overdraft_total_requests is not None and everyone:
         bounds.append(rules.overdraft_total_requests)
-    return Overdraft(spent, min(bounds, default=None), int(accounts))
+    return Overdraft(found.requests, min(bounds, default=None), found.accounts)

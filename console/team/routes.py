@@ -15,7 +15,7 @@ from console.standings.beside import beside_ledger
 from console.team.changed import MOST, changed
 from console.team.health import EDGES, FEWEST, health
 from console.team.outcomes import WEEKS, comparison
-from console.team.portfolio import GROUPS, holdings, overdraft, together
+from console.team.portfolio import GROUPS, holdings, overdraft, set_aside, together
 
 #: Bars that a chart shows; its table has all.
 _BARS = 8
@@ -35,11 +35,14 @@ def routes() -> APIRouter:
         currency = desk.standings.currency
         with beside_ledger(desk.home, visitor.accessible) as beside:
             parts = holdings(beside, by, now_us, desk.settings.bands.churn.high, rules)
-            spent = overdraft(beside, now_us, rules, visitor.accessible.everyone)
-            # By the machine's clock: the accounts' own may stand still.
+            # Kept a minute by the machine's clock: the accounts' own may stand still.
             compared = desk.compared.of(
                 visitor.accessible, desk.wall_us(), lambda: comparison(beside, now_us)
             )
+            aside = desk.aside.of(
+                visitor.accessible, desk.wall_us(), lambda: set_aside(beside, now_us)
+            )
+            spent = overdraft(aside, rules, visitor.accessible.everyone)
         return page(
             request, "team/portfolio.html", visitor=visitor, by=by, groups=GROUPS, holdings=parts,
             total=together(parts), overdraft=spent, compared=compared, weeks=WEEKS, rules=rules,

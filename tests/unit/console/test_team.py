@@ -14,7 +14,7 @@ from console.team.changed import changed
 from console.team.health import health
 from console.team.interval import Moments, difference, share_interval, wilson
 from console.team.outcomes import comparison
-from console.team.portfolio import GROUPS, holdings, overdraft, together
+from console.team.portfolio import GROUPS, holdings, overdraft, set_aside, together
 from flyball.decision import Assignment
 from flyball.guardrail_settings import DEFAULT_GUARDRAILS
 from flyball.instant import DAY_US, format_instant
@@ -87,7 +87,8 @@ def test_overdraft_is_what_current_decisions_have_set_aside(desk: Desk) -> None:
     desk.standings.follow()
     for sees, requests in ((ALL, 40.0), (BO, 0.0)):
         with beside_ledger(desk.home, seeing(desk, sees)) as beside:
-            found = overdraft(beside, NOW_US, DEFAULT_GUARDRAILS, everyone=sees is ALL)
+            aside = set_aside(beside, NOW_US)
+                found = overdraft(aside, DEFAULT_GUARDRAILS, everyone=sees is ALL)
         assert found.spent == requests
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from console.access.tenants import AccessibleTenants, Authoriser
-from console.design.display import ago, date, date_time, money, multiplier, percent, points
+from console.design.display import ago, date, date_time, money, multiplier, percent, plural, points
 from console.design.pages import templates
 from console.desk import Desk
 from console.standings.row import Standing
@@ -32,7 +32,7 @@ class Letter:
     @property
     def subject(self) -> str:
         """The mail's subject: no name of an account, since subjects show on locked screens."""
-        return f"Flyball, {date(self.now_us)}: {self.totals.count} accounts, {self.news}"
+        return f"Flyball, {date(self.now_us)}: {plural(self.totals.count, 'account')}, {self.news}"
 
     @property
     def news(self) -> str:

@@ -7,6 +7,7 @@ pass, and says so: a throttle must not become an outage.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import parse_qs, unquote
 
 import structlog
@@ -36,8 +37,9 @@ _PATHS = (b"x-forwarded-uri", b"x-original-uri", b"x-original-url")
 
 #: Where no endpoint has a weight or a limit of its own, all requests are alike.
 _ANYTHING = Ask()
-_OPEN = [(STATE_FIELD, "open")]
 Fields = list[tuple[str, str]]
+#: Header fields as they are sent.
+Sent = list[tuple[bytes, bytes]]
 
 
 class AuthorizeEndpoint:
@@ -81,46 +83,45 @@ class AuthorizeEndpoint:
 
     def _decide(
         self, headers: dict[bytes, bytes], scope: Scope, deny_status: int
-    ) -> tuple[int, Fields, bytes]:
+    ) -> tuple[int, Sent, bytes]:
         try:
             name = _name(headers.get(self._tenant_header))
             if name is None:
-                return self._passed("no_identity", [(STATE_FIELD, "no_identity")])
+                return self._passed("no_identity", _state("no_identity"))
             terms, decided = self._book.look_up(name)
             if decided.source == Source.UNKNOWN_TENANT:
-                return self._passed("unknown_tenant", [(STATE_FIELD, decided.source)])
+                return self._passed("unknown_tenant", _state(decided.source))
             ask = _ask(headers, scope) if _has_endpoints(terms) else _ANYTHING
             return self._count(terms, decided, ask, deny_status)
         except LockBusy:
-            return self._passed("open", _OPEN)
+            return self._passed("open", _state("open"))
         except Exception as error:
             self._report(error)
-            return self._passed("open", _OPEN)
+            return self._passed("open", _state("open"))
 
     def _count(
         self, terms: Terms, decided: Decided, ask: Ask, deny_status: int
-    ) -> tuple[int, Fields, bytes]:
+    ) -> tuple[int, Sent, bytes]:
         now_us = self._worker.now_us()
         verdict = self._shared().admit(terms, ask, now_us)
-        fields = decision_fields(decided) + limit_fields(verdict, now_us)
+        fields = [*_told(decided), *_encoded(limit_fields(verdict, now_us))]
         if verdict.passes:
             if verdict.delay_us:
-                fields.append(("x-flyball-delay-ms", str(-(-verdict.delay_us // 1_000))))
+                held_ms = -(-verdict.delay_us // 1_000)
+                fields.append((b"x-flyball-delay-ms", b"%d" % held_ms))
             return self._passed("allowed", fields)
         return self._refused(verdict, fields, deny_status)
 
-    def _refused(
-        self, verdict: Verdict, fields: Fields, deny_status: int
-    ) -> tuple[int, Fields, bytes]:
+    def _refused(self, verdict: Verdict, fields: Sent, deny_status: int) -> tuple[int, Sent, bytes]:
         self._worker.metrics.authorized.labels("denied").inc()
         fields += [
-            ("x-flyball-status", str(verdict.status)),
-            ("content-type", MEDIA_TYPE),
+            (b"x-flyball-status", b"%d" % verdict.status),
+            (b"content-type", MEDIA_TYPE.encode()),
         ]
         status = verdict.status if deny_status == 0 else deny_status
         return status, fields, refusal_body(verdict, plan_url=self._plan_url)
 
-    def _passed(self, verdict: str, fields: Fields) -> tuple[int, Fields, bytes]:
+    def _passed(self, verdict: str, fields: Sent) -> tuple[int, Sent, bytes]:
         self._worker.metrics.authorized.labels(verdict).inc()
         return 200, fields, b""
 
@@ -158,6 +159,20 @@ def decision_fields(decided: Decided) -> Fields:
         fields.append(("x-flyball-base-limit", str(decided.baseLimit)))
         fields.append(("x-flyball-effective-limit", str(decided.effectiveLimit)))
     return fields
+
+
+@lru_cache(maxsize=8_192)
+def _told(decided: Decided) -> tuple[tuple[bytes, bytes], ...]:
+    """The decision as it is sent: the same for each of a tenant's requests."""
+    return tuple(_encoded(decision_fields(decided)))
+
+
+def _encoded(fields: Fields) -> Sent:
+    return [(name.encode(), value.encode("latin-1", "replace")) for name, value in fields]
+
+
+def _state(state: str) -> Sent:
+    return _encoded([(STATE_FIELD, state)])
 
 
 def _name(raw: bytes | None) -> str | None:
@@ -208,9 +223,7 @@ def _deny_status(query: bytes) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and 400 <= int(text) <= 499 else None
 
 
-async def _reply(send: Send, status: int, fields: Fields, body: bytes) -> None:
-    headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in fields]
-    headers.append((b"cache-control", b"no-store"))
-    headers.append((b"content-length", b"%d" % len(body)))
+async def _reply(send: Send, status: int, fields: Sent, body: bytes) -> None:
+    headers = [*fields, (b"cache-control", b"no-store"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -88,7 +88,7 @@ def test_overdraft_is_what_current_decisions_have_set_aside(desk: Desk) -> None:
     for sees, requests in ((ALL, 40.0), (BO, 0.0)):
         with beside_ledger(desk.home, seeing(desk, sees)) as beside:
             aside = set_aside(beside, NOW_US)
-                found = overdraft(aside, DEFAULT_GUARDRAILS, everyone=sees is ALL)
+            found = overdraft(aside, DEFAULT_GUARDRAILS, everyone=sees is ALL)
         assert found.spent == requests
 
 

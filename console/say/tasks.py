@@ -116,6 +116,8 @@ def _assignee(desk: Desk, visitor: Visitor, tenant: AccessibleTenant, typed: Fil
 def _rewrite(
     desk: Desk, visitor: Visitor, tenant: AccessibleTenant, typed: Filled, task: Task
 ) -> None:
+    if task.state is not TaskState.OPEN:
+        raise Refused("This task is done.", "Open it again before you change it.")
     # A day that has passed may stay; only a new one must lie ahead.
     same_day = typed.value("due") == _day(task)
     desk.ledger.rewrite_task(

@@ -44,6 +44,12 @@ def test_a_shield_is_told_where_there_is_one() -> None:
     assert told.endswith("No reduction is applied while a service incident is open.")
 
 
+@pytest.mark.parametrize("arm", [85, 100, 115])
+def test_while_the_kill_switch_is_on_the_plans_limit_is_told(arm: int) -> None:
+    row = _row(arm=arm, reasons=json.dumps(["relief_outweighs_cost"]))
+    assert sentence(row, killed=True) == "Your limit is your plan's: 2,000 api.requests an hour."
+
+
 def test_an_account_without_a_plan_is_left_to_the_gateway() -> None:
     assert "gateway" in sentence(_row(base_limit=None))
 

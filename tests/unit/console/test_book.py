@@ -5,20 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.testclient import TestClient
 
+from console.application import create_console
 from console.book.columns import BY_KEY, SHOWN
 from console.book.export import safe_cell
 from console.book.state import BookState, state_of
+from console.design.band import Banding, Bands
 from console.desk import Desk
+from console.settings import ConsoleSettings
 from console.standings.row import Standing
 from console.standings.search import ORDERS, SELECTED
 from flyball.override import OverrideKind
-from tests.unit.console.conftest import NOW_US, Call
+from tests.unit.console.conftest import NOW_US, Call, Caller
 
 
 def test_a_row_has_the_fields_that_are_selected() -> None:
@@ -79,6 +84,16 @@ def test_sorting_again_turns_the_order_round() -> None:
 def test_filters_narrow_the_list(call: Call, query: str, expected: list[str]) -> None:
     rows = exported(call("ann").client.get(f"/console/accounts.csv?{query}").text)
     assert sorted(row["tenant_id"] for row in rows) == expected
+
+
+def test_bands_of_the_deployment_decide_what_high_means(desk: Desk) -> None:
+    bands = Banding(churn=Bands(0.01, 0.02))
+    low = replace(desk, settings=ConsoleSettings(bands=bands))
+    client = TestClient(create_console(low), base_url="http://127.0.0.1")
+    ann = Caller(client)
+    ann.sign_in("ann")
+    assert "4 accounts found" in ann.get("/console/?risk=high")[1]
+    assert "No account fits" in ann.get("/console/?risk=low")[1]
 
 
 @pytest.mark.parametrize("order", sorted(ORDERS))

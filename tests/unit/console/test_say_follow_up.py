@@ -51,6 +51,39 @@ def test_a_task_is_given_to_somebody_who_sees_the_account(call: Call, desk: Desk
     assert desk.ledger.tasks("t3") == []
 
 
+def test_an_open_task_is_changed_in_its_own_form(call: Call, desk: Desk) -> None:
+    past_us = NOW_US - DAY_US
+    desk.ledger.add_tasks(
+        ["t1"], "Call", due_us=past_us, assignee="bo", author="bo", now_us=past_us
+    )
+    (task,) = desk.ledger.tasks("t1")
+    bo, form = call("bo"), f"{T1}/tasks/{task.task_id}/edit"
+    assert 'value="Call"' in bo.get(form)[1]
+    # A day that has passed may stay as it is; a new one lies ahead.
+    kept = {"title": "Call Mo", "assignee": "bo", "due": day_of(past_us - 1)}
+    assert bo.post(form, kept) == (303, T1)
+    (new,) = desk.ledger.tasks("t1")
+    assert (new.title, new.due_us) == ("Call Mo", past_us)
+    for wrong in ({"due": "2001-01-01"}, {"title": ""}, {"assignee": "vic"}):
+        assert bo.post(form, kept | wrong)[0] == 422
+    assert bo.post(form, kept | {"due": ""})[0] == 303
+    assert desk.ledger.tasks("t1")[0].due_us is None
+    assert bo.get(form.replace("/t1/", "/t2/"))[0] == 404
+    assert bo.post(form.replace("/t1/", "/t2/"), kept)[0] == 404
+    bo.post(f"{T1}/tasks/{task.task_id}", {"state": "done"})
+    assert bo.get(form)[0] == 303
+    assert bo.post(form, kept | {"title": "Other"})[0] == 303
+    assert desk.ledger.tasks("t1")[0].title == "Call Mo"
+
+
+def test_the_timeline_says_who_logged_a_contact(call: Call, desk: Desk) -> None:
+    call("bo").post(f"{T1}/contacts", FINE["contacts"])
+    (told,) = [
+        item for item in desk.ledger.happenings("t1", now_us=NOW_US) if item.kind == "intervention"
+    ]
+    assert (told.what, told.author) == ("call", "bo")
+
+
 def test_a_call_becomes_an_intervention_that_the_models_read(call: Call, desk: Desk) -> None:
     bo = call("bo")
     assert bo.post(f"{T1}/contacts", FINE["contacts"])[0] == 303

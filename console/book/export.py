@@ -12,6 +12,8 @@ from console.standings.row import Standing
 #: Spreadsheets compute what begins so, also after white space.
 _ACTIVE = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
 
+_PART_CHARACTERS = 1 << 16
+
 
 def safe_cell(value: Cell) -> str:
     """A cell: numbers as they are, text with an apostrophe before it where it could be a formula.
@@ -32,7 +34,10 @@ def safe_cell(value: Cell) -> str:
 
 
 def csv_lines(rows: Iterable[Standing], keys: Sequence[str], now_us: int) -> Iterator[str]:
-    """The header and a line for each row, each ending in CRLF (RFC 4180)."""
+    """The header and a line for each row, each ending in CRLF (RFC 4180), in parts of many lines.
+
+    The server hands each part to another thread and back, which costs more than making a line.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, quoting=csv.QUOTE_MINIMAL)
     columns = [BY_KEY[key] for key in keys]
@@ -45,9 +50,11 @@ def csv_lines(rows: Iterable[Standing], keys: Sequence[str], now_us: int) -> Ite
             writer.writerow(cells)
             headed = True
         writer.writerow([safe_cell(value) for value in cells.values()])
-        yield buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
+        if buffer.tell() >= _PART_CHARACTERS:
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
     if not headed:
         writer.writerow([column.key for column in columns])
+    if buffer.tell():
         yield buffer.getvalue()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import os
 import random
 import re
 import shutil
@@ -200,7 +201,8 @@ def figures(accounts: int, *, rounds: int = 4, seconds: float = 12) -> list[dict
         median = statistics.median(times) * 1e3
         _say(f"{kind}: {len(times)} pages, median {median:.0f} ms, slowest {max(times) * 1e3:.0f}")
     _say(f"decisions a second: {statistics.median(alone.rates):.0f} without visitors, "
-         f"{statistics.median(beside.rates):.0f} with")  # fmt: skip
+         f"{statistics.median(beside.rates):.0f} with; load average {os.getloadavg()[0]:.1f} on "
+         f"{os.cpu_count()} cores")  # fmt: skip
     return rows
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import cast
 
 import pytest
 
@@ -59,13 +60,19 @@ def test_no_filter_or_order_reads_whole_rows_before_it_has_chosen(
     user = next(user for user in desk.ledger.users() if user.login == sees)
     accessible = Authoriser(desk.standings).tenants_of(user)
     plans = Plans(desk.standings)
-    summary(plans, accessible, filters, NOW_US)  # type: ignore[arg-type]
+    summary(cast(Standings, plans), accessible, filters, NOW_US)
     for order in ORDERS:
         for descending in (False, True):
             page_of(
-                plans, accessible, filters, order=order, descending=descending, limit=50,
-                offset=0, now_us=NOW_US,
-            )  # type: ignore[arg-type]  # fmt: skip
+                cast(Standings, plans),
+                accessible,
+                filters,
+                order=order,
+                descending=descending,
+                limit=50,
+                offset=0,
+                now_us=NOW_US,
+            )
     assert plans.steps
     assert not plans.whole_rows_read()
 

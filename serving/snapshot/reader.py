@@ -256,19 +256,20 @@ class SnapshotReader:
         """
         view = self._look(now_us)
         key = name if isinstance(name, bytes) else name.encode("utf-8", "surrogatepass")
-        slot = None if view is None else view.table.slot_of(key)
-        if view is None or slot is None:
+        found = None if view is None else view.table.find(key)
+        if view is None or found is None:
             return answer_json(unknown_answer(key.decode("utf-8", "replace")))
-        return view.json(slot, view.table.name(slot).decode("ascii"))
+        slot, own = found
+        return view.json(slot, own.decode("ascii"))
 
     def lookup(self, name: str | bytes, now_us: int) -> Answer:
         """The same answer as values."""
         view = self._look(now_us)
         key = name if isinstance(name, bytes) else name.encode("utf-8", "surrogatepass")
-        slot = None if view is None else view.table.slot_of(key)
-        if view is None or slot is None:
+        found = None if view is None else view.table.find(key)
+        if view is None or found is None:
             return unknown_answer(key.decode("utf-8", "replace"))
-        return view.answer(slot)
+        return view.answer(found[0])
 
     def answers(self, now_us: int) -> Iterator[bytes]:
         """The JSON of every tenant, in slot order."""

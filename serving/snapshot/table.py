@@ -98,28 +98,30 @@ class Table:
         """How many records deltas have replaced or added."""
         return len(self._overlay)
 
-    def slot_of(self, name: bytes) -> int | None:
-        """The slot of a tenant's id or alias; None if it is neither."""
+    def find(self, name: bytes) -> tuple[int, bytes] | None:
+        """The slot of a tenant's id or alias, and the tenant's own id; None if it is neither."""
         key = name_key(name)
         if self._new_slots:
             slot = self._new_slots.get(key)
             if slot is not None:
-                return slot
+                return slot, self.name(slot)
         if self._alias_changes and key in self._alias_changes:
-            return self._alias_changes[key]
+            slot = self._alias_changes[key]
+            return None if slot is None else (slot, self.name(slot))
         at = self._index_at + 4 * home_position(key, self._homes)
         body, tenants, unpack = self._map, self.header.tenants, _SLOT.unpack_from
         while True:
             (entry,) = unpack(body, at)
             if entry < tenants:
                 if self._base_name(entry) == name:
-                    return int(entry)
+                    return entry, name
             elif entry == ABSENT:
                 return None
             else:
                 alias_at = self._aliases_at + ALIAS_BYTES * (entry - tenants)
                 if body[alias_at : alias_at + 16] == key:
-                    return int(unpack(body, alias_at + 16)[0])
+                    slot = int(unpack(body, alias_at + 16)[0])
+                    return slot, self.name(slot)
             at += 4
 
     def record(self, slot: int) -> bytes:

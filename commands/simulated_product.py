@@ -6,6 +6,7 @@ The simulator still sees files only: import directories in, a file of decisions 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,10 +57,18 @@ def learn(home: Home, as_of_us: int, *, seed: int) -> Learnt:
     )
 
 
-def explore(home: Home, at_us: int, *, epsilon: float, holdout: float) -> None:
-    """``flyball experiment start``."""
+def explore(
+    home: Home, at_us: int, *, epsilon: float, holdout: float, family: str, seed: int
+) -> None:
+    """``flyball experiment start``, with a secret that follows from the world.
+
+    Who explores what is then the same whenever a world is played again, as the world itself is. A
+    generated secret alone moved ``value`` by a quarter of a percent of static's money where the
+    policy chose 1 for everybody (``smooth``, 1,500 tenants, seed 1).
+    """
     from ledger.sqlite_ledger import open_ledger
 
+    named = f"{family} {seed}".encode()
     with open_ledger(home) as ledger:
         ledger.start_experiment(
             _EXPERIMENT,
@@ -68,6 +77,7 @@ def explore(home: Home, at_us: int, *, epsilon: float, holdout: float) -> None:
             author="simulation",
             reason="effects stay measurable in the closed loop",
             now_us=at_us,
+            secret=hashlib.blake2b(named, digest_size=32, person=b"flyball simulate").digest(),
         )
 
 

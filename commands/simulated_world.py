@@ -141,7 +141,14 @@ class SimulatedWorld:
         self._learnt = asdict(learn(home, at_us, seed=self._spec.seed))
         self._learnt["cpu_s"] = time.process_time()
         if self._spec.epsilon > 0:
-            explore(home, at_us, epsilon=self._spec.epsilon, holdout=self._spec.holdout)
+            explore(
+                home,
+                at_us,
+                epsilon=self._spec.epsilon,
+                holdout=self._spec.holdout,
+                family=self._spec.family,
+                seed=self._spec.seed,
+            )
         return home
 
     def _guest(self, taught: Home, name: str) -> None:

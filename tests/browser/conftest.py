@@ -156,9 +156,13 @@ def names_of(service: Running, tenant: str) -> dict[str, str]:
     return {"tenant_id": tenant, "user_id": user.user_id, "task_id": str(task.task_id)}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser for all tests."""
+    """One browser for a module's tests.
+
+    Not for the session: while the driver lives, its event loop counts as running in this thread,
+    and tests of other rooms that come later in the same process could run none of their own.
+    """
     if CHROMIUM is None:
         pytest.skip("needs Chromium (apt-get install chromium)")
     with sync_playwright() as driver:

@@ -119,7 +119,7 @@ class InProcess:
                 policy=self.policy,
             )
             made = log_pass(ledger, done, finished_us=wall_us())
-        self.tally.add(made, done.outlooks)
+        self.tally.add(made, done.outlooks, caution=settings.guardrails.harm_caution)
         write_decisions(made, str(self.decisions))
         known = read_decisions(self.decisions)
         return {tenant: known[tenant] for tenant in tenants if tenant in known}

@@ -15,7 +15,8 @@ from flyball.outlook import Outlook
 class Tally:
     """Counts over all weeks of one policy in one world.
 
-    ``predicted_harm`` is churn, in tenants, that the drawn propensities were predicted to cause;
+    ``predicted_harm`` is churn, in tenants, that the drawn propensities were predicted to cause,
+    as the harm budget counts it;
     ``tightened`` are tenants that were ever served an arm below 100. ``weeks_to_detect_harm`` is
     after how many weeks the product's watch over live outcomes spoke; None while it has not.
     """
@@ -28,13 +29,20 @@ class Tally:
     weeks: int = 0
     weeks_to_detect_harm: int | None = None
 
-    def add(self, decisions: Sequence[Decision], outlooks: Sequence[Outlook]) -> None:
-        """One week's decisions, row by row with what was predicted."""
+    def add(
+        self, decisions: Sequence[Decision], outlooks: Sequence[Outlook], *, caution: float
+    ) -> None:
+        """One week's decisions, row by row with what was predicted.
+
+        ``caution`` is the guardrails' ``harm_caution``, in standard deviations.
+        """
         for decision, outlook in zip(decisions, outlooks, strict=True):
             self.decided += 1
             self.at_one += decision.proposed_arm == NEUTRAL
             self.chose_friction += decision.proposed_arm < NEUTRAL
-            self.predicted_harm += expected_harm(outlook, decision.offered)
+            self.predicted_harm += expected_harm(
+                outlook, decision.offered, choice=decision.proposed_arm, caution=caution
+            )
             if decision.served_arm < NEUTRAL:
                 self.tightened.add(decision.tenant_id)
 

@@ -192,7 +192,8 @@ class Budgets:
         if requests <= 0.0 and outlook is not None:
             requests = max(extra_requests(outlook, arm) for arm in at_risk)
         if outlook is not None:
-            self.harm.take(decision.tenant_id, outlook, decision.offered)
+            choice = decision.proposed_arm
+            self.harm.take(decision.tenant_id, outlook, decision.offered, choice=choice)
         self._spend(requests, unit_cost_minor)
         if friction or requests > 0.0:
             self._held.add(decision.tenant_id)

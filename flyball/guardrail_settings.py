@@ -48,6 +48,9 @@ class GuardrailSettings:
     harm_budget, harm_window_weeks:
         Largest churn that friction may be predicted to cause within the window, as a share of the
         tenants that came under friction in it (0..1). None: no bound.
+    harm_caution:
+        Standard deviations of a prediction that are added to it, before it is held against the
+        budget, where the policy chooses friction (0..10). 0: the prediction alone.
     spike:
         When demand counts as a spike.
     """
@@ -77,6 +80,7 @@ class GuardrailSettings:
     overdraft_total_share: float | None = 0.10
     harm_budget: float | None = 0.012
     harm_window_weeks: int = 26
+    harm_caution: float = 0.5
     spike: SpikeSettings = field(default_factory=SpikeSettings)
 
     def __post_init__(self) -> None:
@@ -88,6 +92,7 @@ class GuardrailSettings:
         _within("explored_periods", self.explored_periods, 1, 100_000)
         _within("friction_share", self.friction_share, 0.0, 1.0)
         _within("harm_window_weeks", self.harm_window_weeks, 1, 520)
+        _within("harm_caution", self.harm_caution, 0.0, 10.0)
         if self.harm_budget is not None:
             _within("harm_budget", self.harm_budget, 0.0, 1.0)
         for segment, share in self.friction_share_by_segment.items():

@@ -44,10 +44,10 @@ def settle(this: Round, case: Case, prepared: Preparation, budgets: Budgets) -> 
 def _by_policy(this: Round, case: Case, prepared: Preparation, budgets: Budgets) -> Settlement:
     """No experiment: the policy's choice, with nothing drawn."""
     reserved = _reserve(case, _with_neutral(prepared.chosen.arm), budgets)
-    reserved = _within_harm(this, case, prepared, reserved, 0.0, budgets)
-    choice, reasons = _affordable(this, case, prepared, reserved)
+    reserved, choices = _within_harm(this, case, prepared, reserved, 0.0, budgets)
+    choice, reasons = _affordable(this, case, prepared, reserved, choices)
     propensities = {arm: float(arm == choice) for arm in _with_neutral(choice)}
-    budgets.harm.take(case.state.tenant_id, case.outlook, propensities)
+    budgets.harm.take(case.state.tenant_id, case.outlook, propensities, choice=choice)
     return Settlement(
         Assignment.POLICY,
         choice,
@@ -66,8 +66,8 @@ def _by_draw(
     # With epsilon 0 only the choice can be drawn: nothing else needs a place.
     at_risk = permitted if epsilon > 0.0 else _with_neutral(prepared.chosen.arm)
     reserved = _reserve(case, at_risk, budgets)
-    reserved = _within_harm(this, case, prepared, reserved, epsilon, budgets)
-    choice, reasons = _affordable(this, case, prepared, reserved)
+    reserved, choices = _within_harm(this, case, prepared, reserved, epsilon, budgets)
+    choice, reasons = _affordable(this, case, prepared, reserved, choices)
     drawn = draw(
         case.state.unit,
         this.period_start_us,
@@ -77,7 +77,7 @@ def _by_draw(
         choice=choice,
         epsilon=epsilon,
     )
-    budgets.harm.take(case.state.tenant_id, case.outlook, drawn.propensities)
+    budgets.harm.take(case.state.tenant_id, case.outlook, drawn.propensities, choice=choice)
     if drawn.arm != choice:
         reasons = (Reason.EXPLORED, *reasons)
     propensity = drawn.propensities[drawn.arm]
@@ -131,7 +131,7 @@ def _by_person(
         requests=requests,
         unit_cost_minor=case.unit_cost_minor,
     )
-    budgets.harm.take(state.tenant_id, case.outlook, {arm: 1.0})
+    budgets.harm.take(state.tenant_id, case.outlook, {arm: 1.0}, choice=policy_choice)
     settled = _certain(Assignment.OVERRIDE, arm, policy_choice, reasons)
     return settled._replace(overdraft_requests=requests)
 
@@ -172,34 +172,48 @@ def _within_harm(
     reserved: Reserved,
     epsilon: float,
     budgets: Budgets,
-) -> Reserved:
-    """What was reserved without the tightest arms that the harm budget has no room for."""
+) -> tuple[Reserved, tuple[int, ...]]:
+    """What the harm budget has room for: arms to offer, and those of them that may be chosen.
+
+    A choice that does not fit gives way before an arm that is only explored does.
+    """
     state, kept = case.state, reserved.arms
+    choices = kept
     while kept[0] < NEUTRAL:
         choice = prepared.chosen.arm
-        if choice not in kept:
-            choice = propose(this, case, kept, prepared.previous_arm).arm
+        if choice not in choices:
+            choice = propose(this, case, choices, prepared.previous_arm).arm
         chances = propensities_of(kept, choice, epsilon)
-        if budgets.harm.fits(state.tenant_id, case.outlook, chances):
+        if budgets.harm.fits(state.tenant_id, case.outlook, chances, choice=choice):
             break
-        kept = kept[1:]
-    if kept == reserved.arms:
-        return reserved
+        if choice < NEUTRAL:
+            choices = tuple(arm for arm in choices if arm > choice)
+        else:
+            kept = choices = kept[1:]
+    if choices == reserved.arms:
+        return reserved, choices
+    if epsilon == 0.0:
+        # What is neither chosen nor explored needs no place.
+        kept = choices
     if kept[0] >= NEUTRAL:
         budgets.release_friction(state.tenant_id, state.segment, requests=reserved.requests)
     refusals = (*reserved.refusals, Reason.HARM_BUDGET_SPENT)
-    return Reserved(kept, reserved.requests, refusals)
+    return Reserved(kept, reserved.requests, refusals), choices
 
 
 def _affordable(
-    this: Round, case: Case, prepared: Preparation, reserved: Reserved
+    this: Round,
+    case: Case,
+    prepared: Preparation,
+    reserved: Reserved,
+    choices: tuple[int, ...],
 ) -> tuple[int, tuple[Reason, ...]]:
-    """The choice among what could be reserved, and its reasons: what decided it comes first."""
+    """The choice among ``choices``, and its reasons: what decided it comes first."""
     chosen: Proposal = prepared.chosen
     blocked = prepared.withheld
-    if chosen.arm not in reserved.arms:
+    if chosen.arm not in choices:
         blocked = (*blocked, *reserved.refusals)
-        chosen = propose(this, case, reserved.arms, prepared.previous_arm)
+        chosen = propose(this, case, choices, prepared.previous_arm)
     return chosen.arm, (*blocked, *chosen.reasons, *prepared.bounds.rules, *reserved.refusals)
 
 

@@ -39,6 +39,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         ("friction_share", "Largest share of a segment under friction", "0 to 1"),
         ("harm_budget", "Churn that friction may be predicted to cause", "0 to 1"),
         ("harm_window_weeks", "Counted over", "weeks"),
+        ("harm_caution", "Doubt that a chosen friction pays for", "standard deviations"),
     )),
     ("Overdraft budgets", (
         ("overdraft_total_share", "Extra requests of all accounts, as a share of demand", "0 to 1"),

@@ -26,17 +26,17 @@ MONDAY = parse_instant("2026-03-02T00:00:00Z")
 HAZARDS = Hazards(upgrade=0.01, downgrade=0.0, churn=0.01)
 
 
-def _effect(arm: int, churn: float) -> ArmEffect:
+def _effect(arm: int, churn: float, doubt: float = 0.0) -> ArmEffect:
     return ArmEffect(
         arm=arm,
         dose=(100 - arm) / 300,
         trust=Trust.POOLED,
         upgrade=Estimate(0.05, 0.0),
-        churn=Estimate(churn, 0.0),
+        churn=Estimate(churn, doubt),
     )
 
 
-def _case(number: int, mild: float, harsh: float, previous: int = 85) -> Case:
+def _case(number: int, mild: float, harsh: float, doubt: float = 0.0) -> Case:
     state = TenantState(
         tenant_id=f"t{number}",
         segment="smb",
@@ -44,14 +44,14 @@ def _case(number: int, mild: float, harsh: float, previous: int = 85) -> Case:
         created_us=MONDAY - 400 * DAY_US,
         features_us=MONDAY,
     )
-    effects = {85: _effect(85, mild), 70: _effect(70, harsh)}
+    effects = {85: _effect(85, mild, doubt), 70: _effect(70, harsh, 2.0 * doubt)}
     return Case(state=state, outlook=Outlook(hazards=HAZARDS, effects=effects))
 
 
 @st.composite
 def tenants(draw: st.DrawFn) -> list[Case]:
-    harm = st.floats(-0.02, 0.05)
-    return [_case(i, draw(harm), draw(harm)) for i in range(draw(st.integers(1, 25)))]
+    harm, doubt = st.floats(-0.02, 0.05), st.sampled_from([0.0, 0.004, 0.05])
+    return [_case(i, draw(harm), draw(harm), draw(doubt)) for i in range(draw(st.integers(1, 25)))]
 
 
 rounds = st.builds(
@@ -71,6 +71,7 @@ rounds = st.builds(
         step_hundredths=st.just(30),
         friction_share=st.sampled_from([0.3, 1.0]),
         harm_budget=st.sampled_from([0.0, 0.012, 0.2]),
+        harm_caution=st.sampled_from([0.0, 0.5, 3.0]),
     ),
 )
 
@@ -91,7 +92,12 @@ def assert_within(
     assert this.guardrails.harm_budget is not None
     harm, reached = 0.0, float(len(tightened))
     for case, decision in zip(cases, decisions, strict=True):
-        harm += expected_harm(case.outlook, decision.offered)
+        harm += expected_harm(
+            case.outlook,
+            decision.offered,
+            choice=decision.proposed_arm,
+            caution=this.guardrails.harm_caution,
+        )
         if case.state.tenant_id not in tightened:
             reached += sum(p for arm, p in decision.offered.items() if arm < 100)
     part = this.guardrails.harm_budget * 7 / (7 * this.guardrails.harm_window_weeks)
@@ -155,8 +161,8 @@ def test_without_a_budget_nothing_is_refused_and_what_cannot_be_predicted_takes_
     assert harm_of(unknown, 115) == 0.0
     none = HarmBudget(replace(GuardrailSettings(), harm_budget=None))
     assert none.left is None
-    assert none.fits("t", unknown, {85: 1.0})
-    assert not HarmBudget(GuardrailSettings()).fits("t", unknown, {85: 1.0})
+    assert none.fits("t", unknown, {85: 1.0}, choice=85)
+    assert not HarmBudget(GuardrailSettings()).fits("t", unknown, {85: 1.0}, choice=85)
 
 
 def test_what_is_predicted_to_help_makes_no_room_for_harm() -> None:
@@ -164,16 +170,51 @@ def test_what_is_predicted_to_help_makes_no_room_for_harm() -> None:
     assert harm_of(helpful, 85) == 0.0
     budget = HarmBudget(GuardrailSettings(), tightened={"a", "b"}, period_days=7)
     before = budget.left
-    budget.take("a", helpful, {85: 1.0})
+    budget.take("a", helpful, {85: 1.0}, choice=85)
     assert budget.left == before
-    assert not budget.fits("b", harmful, {85: 1.0})
+    assert not budget.fits("b", harmful, {85: 1.0}, choice=85)
 
 
 def test_everybody_ever_tightened_brings_a_part_of_the_budget_to_each_period() -> None:
     budget = HarmBudget(GuardrailSettings(), tightened={"a", "b"}, period_days=7)
     assert budget.left == pytest.approx(2 * 0.012 / 26)
     outlook = _case(0, 0.012 / 26 * 2, 0.0).outlook
-    assert budget.fits("a", outlook, {85: 1.0, 100: 0.0})
-    budget.take("a", outlook, {85: 1.0, 100: 0.0})
+    assert budget.fits("a", outlook, {85: 1.0, 100: 0.0}, choice=85)
+    budget.take("a", outlook, {85: 1.0, 100: 0.0}, choice=85)
     assert budget.left == pytest.approx(0.0)
-    assert not budget.fits("a", outlook, {85: 0.5, 100: 0.5})
+    assert not budget.fits("a", outlook, {85: 0.5, 100: 0.5}, choice=85)
+
+
+def test_what_is_chosen_pays_for_the_doubt_and_what_is_explored_does_not() -> None:
+    # Nothing was found of churn, and little is known: two percent a period would be no surprise.
+    cases = [_case(number, 0.0, 0.0, doubt=0.01) for number in range(20)]
+    this = Round(
+        as_of_us=MONDAY,
+        policy=policy_named("constant", arm=70),
+        guardrails=GuardrailSettings(step_hundredths=30, friction_share=1.0),
+        experiment=Experiment(name="e", secret=b"s" * 16, epsilon=0.05, holdout_share=0.0),
+    )
+    doubted = decide_all(this, cases, fresh(this, cases, frozenset()))
+    for decision in doubted:
+        assert decision.proposed_arm == 100
+        assert decision.offered[70] == decision.offered[85] == 0.05
+        assert "harm_budget_spent" in decision.reasons
+    bold = replace(this, guardrails=replace(this.guardrails, harm_caution=0.0))
+    assert {d.proposed_arm for d in decide_all(bold, cases, fresh(bold, cases, frozenset()))} == {
+        70
+    }
+
+
+def test_of_two_tightenings_the_milder_is_chosen_where_only_its_doubt_fits() -> None:
+    case = _case(0, 0.0, 0.0, doubt=0.001)
+    this = Round(
+        as_of_us=MONDAY,
+        policy=policy_named("constant", arm=70),
+        experiment=Experiment(name="e", secret=b"s" * 16, epsilon=0.05, holdout_share=0.0),
+        guardrails=GuardrailSettings(
+            step_hundredths=30, friction_share=1.0, harm_budget=0.026, harm_caution=0.75
+        ),
+    )
+    # A thousandth a period: less than the doubt of the harsher arm, more than that of the milder.
+    (decision,) = decide_all(this, [case], fresh(this, [case], frozenset()))
+    assert (decision.proposed_arm, "harm_budget_spent" in decision.reasons) == (85, True)

@@ -58,7 +58,8 @@ class LocalCounters:
     degraded = False
 
     def __init__(self, counters: Counters | None = None, *, keep: Path | None = None) -> None:
-        self.counters = counters or Counters()
+        # Not `or`: counters that have counted nothing yet are as false as an empty list.
+        self.counters = Counters() if counters is None else counters
         self._folder = keep
         self._keep: Path | None = None
         self._held = -1

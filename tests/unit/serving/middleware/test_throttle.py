@@ -33,6 +33,13 @@ def test_a_limit_holds_and_its_change_neither_resets_nor_takes_back() -> None:
     assert run(statuses(app, 2)) == [429] * 2
 
 
+def test_processes_that_share_a_limit_enforce_their_part_of_it() -> None:
+    stage = Stage()
+    stage.decisions.limits["ent_1"] = (rate(10),)
+    app = stage.throttle(counters=LocalCounters(Counters(share=4)))
+    assert run(statuses(app, 5)) == [200] * 3 + [429] * 2
+
+
 def test_an_answer_says_where_the_tenant_stands() -> None:
     stage = Stage()
     stage.decisions.limits["ent_1"] = (rate(10),)

@@ -39,6 +39,10 @@ _MOVED = frozenset(
 )
 
 
+_KILL_ON = Reason.KILL_SWITCH.value
+_KILL_OVER = Reason.KILL_SWITCH_ENDED.value
+
+
 class _Served(NamedTuple):
     """The arm to serve from now on, and why it differs from what was drawn."""
 
@@ -90,7 +94,7 @@ def carry_on(this: Round, case: Case, previous: Decision, budgets: Budgets) -> D
         proposed_arm=previous.proposed_arm,
         offered=previous.offered,
         propensity=previous.propensity,
-        reasons=_reasons(previous, served, case.state.override is not None),
+        reasons=_reasons(this, previous, served, case.state.override is not None),
         policy=previous.policy,
         policy_version=previous.policy_version,
         experiment=previous.experiment,
@@ -131,9 +135,11 @@ def _serve(this: Round, case: Case, previous: Decision) -> _Served:
     return _Served(served, exits)
 
 
-def _reasons(previous: Decision, served: _Served, by_person: bool) -> tuple[str, ...]:
+def _reasons(this: Round, previous: Decision, served: _Served, by_person: bool) -> tuple[str, ...]:
     """New reasons first, then the earlier ones that still say something."""
-    earlier = previous.reasons
+    # What the kill switch has moved stays where it is; whether it still is on must not.
+    said, true = (_KILL_OVER, _KILL_ON) if this.killed else (_KILL_ON, _KILL_OVER)
+    earlier = tuple(true if code == said else code for code in previous.reasons)
     if not by_person and previous.assignment is not Assignment.OVERRIDE:
         earlier = tuple(code for code in earlier if code not in _PASSING)
     if Reason.OVERRIDE_ENDED in served.reasons:

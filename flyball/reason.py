@@ -34,6 +34,7 @@ class Reason(StrEnum):
     HOLDOUT = "holdout"
     # Guardrails.
     KILL_SWITCH = "kill_switch"
+    KILL_SWITCH_ENDED = "kill_switch_ended"
     UNKNOWN_PLAN = "unknown_plan"
     CONTRACT_LIMIT = "contract_limit"
     SPIKE = "spike"
@@ -123,6 +124,10 @@ WORDS: dict[Reason, Words] = {
         "The tenant belongs to the holdout, which always keeps the plan's limit.", _UNCHANGED
     ),
     Reason.KILL_SWITCH: Words("The kill switch is on: every limit is the plan's.", _UNCHANGED),
+    Reason.KILL_SWITCH_ENDED: Words(
+        "The kill switch is off again; the policy acts again from the next period on.",
+        _UNCHANGED,
+    ),
     Reason.UNKNOWN_PLAN: Words(
         "The tenant's plan is not known, so nothing is adjusted.", _UNCHANGED
     ),

@@ -18,7 +18,10 @@ class ChangeCause(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionChange:
-    """One move of the served arm of a running decision; the assigned arm stays logged."""
+    """One move of a running decision's served arm, or the end of what held it where it stays.
+
+    The assigned arm stays logged.
+    """
 
     decision_id: str
     tenant_id: str

@@ -23,6 +23,7 @@ from flyball.home import Home
 from flyball.instant import DAY_US, format_instant, hour_of, period_start
 from flyball.outlook import Outlook
 from flyball.policy import Policy
+from flyball.reason import Reason
 from flyball.round import Round
 from ledger.decision_change import ChangeCause, DecisionChange, DecisionRun
 from ledger.sqlite_ledger import SqliteLedger
@@ -38,6 +39,9 @@ from serving.settings import Settings
 from serving.shadow.canary_cases import with_canary
 from serving.shadow.challenger import Canary
 from serving.stored import Stored, read_stored
+
+# Codes that say that what held an arm within its period holds it no more.
+_ENDS = frozenset({Reason.KILL_SWITCH_ENDED.value, Reason.OVERRIDE_ENDED.value})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,7 +291,9 @@ def _changes(
     changes = []
     for decision in decisions:
         before = previous.get(decision.tenant_id)
-        if not decision.continued or before is None or before.served_arm == decision.served_arm:
+        if not decision.continued or before is None:
+            continue
+        if before.served_arm == decision.served_arm and not _ended(decision, before):
             continue
         changes.append(
             DecisionChange(
@@ -302,8 +308,13 @@ def _changes(
     return changes
 
 
+def _ended(decision: Decision, before: Decision) -> bool:
+    """Whether what held the arm is over: unlogged, the ledger would go on saying that it holds."""
+    return any(code in _ENDS and code not in before.reasons for code in decision.reasons)
+
+
 def _cause(decision: Decision) -> ChangeCause:
     first = decision.reasons[0] if decision.reasons else ""
-    if first == "kill_switch":
+    if first in (Reason.KILL_SWITCH, Reason.KILL_SWITCH_ENDED):
         return ChangeCause.KILL
     return ChangeCause.OVERRIDE if first.startswith("override_") else ChangeCause.SAFETY

@@ -245,6 +245,8 @@ def test_what_is_said_while_a_tick_reads_the_clock_is_heard_by_the_next(
         answer = served(reader, tenant)
         assert answer["reasons"][0] == "override_ended"
         assert "override_force" not in answer["reasons"]
+        changes = ledger.decision_changes(answer["decisionId"])
+        assert [c.reasons[0] for c in changes] == ["override_force", "override_ended"]
         # The tighter arm that was drawn comes back with the next period at the earliest.
         assert answer["dynamicMultiplier"] == 1.0
 
@@ -266,7 +268,19 @@ def test_the_kill_switch_reaches_decisions_and_their_log(
     clock.at_us += SECOND_US
     loop.tick()
     # A move away from 1 waits for the next period.
-    assert served(reader, tenant)["dynamicMultiplier"] == 1.0
+    answer = served(reader, tenant)
+    assert answer["dynamicMultiplier"] == 1.0
+    assert answer["reasons"][0] == "kill_switch_ended"
+    with SqliteLedger(trained.ledger) as ledger:
+        # The log says so too, once: it is what the console reads, and what a restart begins with.
+        changes = ledger.decision_changes(answer["decisionId"])
+        assert [(c.cause, c.reasons[0]) for c in changes] == [
+            (ChangeCause.KILL, "kill_switch"),
+            (ChangeCause.KILL, "kill_switch_ended"),
+        ]
+        clock.at_us += SECOND_US
+        loop.tick()
+        assert ledger.decision_changes(answer["decisionId"]) == changes
 
 
 def test_a_new_period_draws_anew(

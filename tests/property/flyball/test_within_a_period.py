@@ -87,6 +87,41 @@ def test_a_safety_exit_is_immediate_lasting_and_logged() -> None:
     assert stopped.assignment is first.assignment
 
 
+@few
+@given(rounds, cases, outlooks())
+def test_decisions_name_the_kill_switch_as_on_exactly_while_it_is(
+    this: Round, case: Case, outlook: Outlook
+) -> None:
+    decision = decide_tenant(replace(this, as_of_us=MONDAY), case, budgets(this))
+    for hours, killed in enumerate((True, False, False, True, False), start=1):
+        now = replace(this, as_of_us=MONDAY + hours * DAY_US // 24, killed=killed)
+        kept = Case(state=case.state, outlook=outlook, previous=decision)
+        held = {"kill_switch", "kill_switch_ended"} & set(decision.reasons)
+        decision = decide_tenant(now, kept, budgets(now))
+        assert decision.continued
+        assert "kill_switch" not in decision.reasons or killed
+        assert "kill_switch_ended" not in decision.reasons or not killed
+        if held:
+            # Once it has moved an account, that stays said until the next period.
+            assert {"kill_switch", "kill_switch_ended"} & set(decision.reasons)
+
+
+def test_what_the_kill_switch_moved_says_that_it_is_off_again_and_waits_for_the_next_period() -> (
+    None
+):
+    tuesday = constant(85, as_of_us=MONDAY + DAY_US)
+    killed = replace(tuesday, killed=True)
+    tight = decide_tenant(constant(85), Case(state=PLAIN), budgets(tuesday))
+    never = decide_tenant(killed, Case(state=PLAIN), budgets(killed))
+    moved = decide_tenant(killed, Case(state=PLAIN, previous=tight), budgets(killed))
+    for on, kept in ((moved, ("constant_policy",)), (never, ())):
+        assert on.reasons == ("kill_switch", *kept)
+        off = decide_tenant(tuesday, Case(state=PLAIN, previous=on), budgets(tuesday))
+        assert (off.served_arm, off.reasons) == (100, ("kill_switch_ended", *kept))
+        again = decide_tenant(killed, Case(state=PLAIN, previous=off), budgets(killed))
+        assert again.reasons == ("kill_switch", *kept)
+
+
 def test_people_move_within_a_period_at_once_where_it_relaxes_and_later_where_it_tightens() -> None:
     tuesday = constant(100, as_of_us=MONDAY + DAY_US)
     first = decide_tenant(constant(100), Case(state=PLAIN), budgets(tuesday))

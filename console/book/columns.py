@@ -79,7 +79,10 @@ COLUMNS: tuple[Column, ...] = (
         "multiplier",
     ),
     Column(
-        "touch", "Last touch", lambda r, _: {"last_touch": iso(r.touch_us), "touch": r.touch},
+        "touch", "Last touch",
+        lambda r, _: {
+            "last_touch": iso(r.touch_us), "touch": r.touch, "touched_by": r.touch_author
+        },
         "touch", falling=True,
     ),
     Column(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from flyball.instant import DAY_US
 
 #: Bumped when anything below changes.
-VERSION = 3
+VERSION = 4
 
 #: Weeks of usage that the list's trend shows.
 TREND_WEEKS = 12
@@ -75,6 +75,20 @@ coalesce(arr_minor, 0) * coalesce(churn, 0.01) * (1
   + 0.5 * coalesce(task_due_us < :now, 0))
 """
 
+
+def logged_by(intervention: str) -> str:
+    """SQL for who logged the intervention under this alias; empty where nobody is on record.
+
+    An intervention is of whoever had it, not of who wrote it down: that is in the audit trail only.
+    """
+    i = intervention
+    return f"""coalesce((SELECT author FROM ledger.audit u WHERE u.target = {i}.tenant_id
+      AND u.action = 'intervention.log' AND u.at_us = {i}.known_us
+      AND json_extract(u.after, '$.kind') = {i}.kind
+      AND json_extract(u.after, '$.timeUs') = {i}.time_us
+      ORDER BY u.seq DESC LIMIT 1), '')"""
+
+
 #: Fills ``standing`` for the tenants in ``temp.touched``. The ledger is attached as ``ledger``, the
 #: explanations as ``why``; ``:now`` is the time that counts, ``fold(text)`` folds case.
 FILL = f"""
@@ -94,8 +108,13 @@ SELECT
   d.decision_id, d.decided_us, d.period_start_us, coalesce(c.served_arm, d.served_arm) AS arm,
   d.arm AS assigned_arm, d.assignment, coalesce(c.reasons, d.reasons) AS reasons, d.policy,
   d.model_version, p.served_arm AS arm_before,
-  coalesce(c.at_us, iif(p.served_arm IS NOT NULL AND p.served_arm <> d.served_arm,
-    d.period_start_us, NULL)) AS moved_us,
+  coalesce((SELECT min(at_us) FROM ledger.decision_change y WHERE y.decision_id = d.decision_id
+      AND y.seq > coalesce(
+        (SELECT max(seq) FROM ledger.decision_change z WHERE z.decision_id = d.decision_id
+          AND z.served_arm <> c.served_arm),
+        iif(d.served_arm = c.served_arm, c.seq, 0))),
+    iif(p.served_arm IS NOT NULL AND p.served_arm <> d.served_arm, d.period_start_us, NULL)
+  ) AS moved_us,
   coalesce(e.churn, d.churn_probability) AS churn,
   coalesce(e.upgrade, d.upgrade_probability) AS upgrade,
   coalesce(e.as_of_us, iif(d.churn_probability IS NULL, NULL, d.decided_us)) AS scored_us,
@@ -103,7 +122,8 @@ SELECT
   p.churn_probability AS churn_before, p.upgrade_probability AS upgrade_before,
   g.kind AS plan_change, g.time_us AS plan_change_us,
   o.kind AS override_kind, o.author AS override_author, o.expires_us AS override_expires_us,
-  t.what AS touch, t.at_us AS touch_us, t.author AS touch_author,
+  t.what AS touch, t.at_us AS touch_us,
+  iif(i.seq IS NULL, t.author, {logged_by("i")}) AS touch_author,
   coalesce(w.open_tasks, 0) AS open_tasks, w.due_us AS task_due_us, w.title AS task_title,
   (SELECT count(*) FROM ledger.ticket k WHERE k.tenant_id = a.tenant_id
     AND k.severity = 'urgent' AND k.opened_us <= :now
@@ -148,17 +168,18 @@ LEFT JOIN (
   WHERE k.state = 'open' GROUP BY x.tenant_id
 ) w ON w.tenant_id = a.tenant_id
 LEFT JOIN (
-  SELECT tenant_id, max(at_us) AS at_us, what, author FROM (
-    SELECT x.tenant_id, i.time_us AS at_us, i.kind AS what, '' AS author
+  SELECT tenant_id, max(at_us) AS at_us, what, author, contact FROM (
+    SELECT x.tenant_id, i.time_us AS at_us, i.kind AS what, '' AS author, i.seq AS contact
       FROM temp.touched x JOIN ledger.intervention i ON i.tenant_id = x.tenant_id
-    UNION ALL SELECT x.tenant_id, n.at_us, 'note', n.author
+    UNION ALL SELECT x.tenant_id, n.at_us, 'note', n.author, NULL
       FROM temp.touched x JOIN ledger.note_now n ON n.tenant_id = x.tenant_id
-    UNION ALL SELECT x.tenant_id, v.created_us, 'override', v.author
+    UNION ALL SELECT x.tenant_id, v.created_us, 'override', v.author, NULL
       FROM temp.touched x JOIN ledger.override v ON v.tenant_id = x.tenant_id
-    UNION ALL SELECT x.tenant_id, f.at_us, 'feedback', f.author
+    UNION ALL SELECT x.tenant_id, f.at_us, 'feedback', f.author, NULL
       FROM temp.touched x JOIN ledger.feedback f ON f.tenant_id = x.tenant_id
   ) GROUP BY tenant_id
 ) t ON t.tenant_id = a.tenant_id
+LEFT JOIN ledger.intervention i ON i.seq = t.contact
 )
 """
 

@@ -9,14 +9,14 @@ from console.desk import Desk
 from console.standings.beside import Beside, beside_ledger
 from console.standings.row import Standing, standing_of
 from console.standings.search import SELECTED
-from console.standings.tables import MOVED
+from console.standings.tables import MOVED, logged_by
 from flyball.instant import DAY_US
 
 #: Each list shows so many; its count says how many there are.
 MOST = 12
 
 #: What happened to accounts, one row each: time, tenant, kind, what, author, text.
-_HAPPENED = """
+_HAPPENED = f"""
 SELECT time_us AS at_us, tenant_id, 'outcome' AS kind, kind AS what, '' AS author, plan AS text
   FROM ledger.subscription WHERE time_us > :since AND time_us <= :now
 UNION ALL SELECT created_us, tenant_id, 'override', kind, author, reason
@@ -24,8 +24,8 @@ UNION ALL SELECT created_us, tenant_id, 'override', kind, author, reason
 UNION ALL SELECT e.ended_us, e.tenant_id, 'override_end', o.kind, e.author, e.reason
   FROM ledger.override_end e JOIN ledger.override o ON o.seq = e.override_seq
   WHERE e.ended_us > :since AND e.ended_us <= :now
-UNION ALL SELECT time_us, tenant_id, 'intervention', kind, '', note
-  FROM ledger.intervention WHERE time_us > :since AND time_us <= :now
+UNION ALL SELECT time_us, tenant_id, 'intervention', kind, {logged_by("i")}, note
+  FROM ledger.intervention i WHERE time_us > :since AND time_us <= :now
 UNION ALL SELECT opened_us, tenant_id, 'ticket', severity, '', '' FROM ledger.ticket t
   WHERE severity = 'urgent' AND opened_us > :since AND opened_us <= :now
     AND version = (SELECT max(version) FROM ledger.ticket x WHERE x.ticket_id = t.ticket_id)

@@ -12,7 +12,11 @@ from console.account.similar import similar
 from console.desk import Desk
 from console.standings import file as standings_file
 from console.standings.file import Standings
+from console.standings.row import Standing
 from console.standings.search import ORDERS, Filters, one, page_of, summary
+from flyball.instant import MINUTE_US
+from ledger.decision_change import ChangeCause, DecisionChange
+from ledger.records import Intervention
 from ledger.rows import parse_account
 from tests.unit.console.conftest import NOW_US
 
@@ -104,6 +108,60 @@ def test_names_are_sorted_without_regard_to_case_and_by_id_where_there_is_none(d
         order="account", descending=False, limit=50, offset=0, now_us=NOW_US,
     )  # fmt: skip
     assert [row.tenant_id for row in rows] == ["t7", "t5", "t6"]
+
+
+def standing(desk: Desk, tenant_id: str) -> Standing:
+    """The row as an administrator sees it, after what the ledger says now."""
+    desk.standings.follow()
+    authoriser = Authoriser(desk.standings)
+    user = next(user for user in desk.ledger.users() if user.login == "ann")
+    return one(desk.standings, authoriser.tenant(authoriser.tenants_of(user), tenant_id))
+
+
+def contact(kind: str, *, minutes_ago: int) -> Intervention:
+    """Something that somebody did about t2."""
+    at_us = NOW_US - minutes_ago * MINUTE_US
+    return Intervention(tenant_id="t2", time_us=at_us, known_us=NOW_US, kind=kind)
+
+
+def test_the_last_touch_says_whose_it_was_where_that_is_on_record(desk: Desk) -> None:
+    desk.ledger.import_interventions([contact("email", minutes_ago=30)])
+    row = standing(desk, "t2")
+    assert (row.touch, row.touch_author) == ("email", "")
+    desk.ledger.log_intervention(contact("call", minutes_ago=20), author="cy")
+    row = standing(desk, "t2")
+    assert (row.touch, row.touch_author) == ("call", "cy")
+    # Logged later, but about what was earlier: the call was the last touch all the same.
+    desk.ledger.log_intervention(contact("discount", minutes_ago=25), author="ann")
+    row = standing(desk, "t2")
+    assert (row.touch, row.touch_author) == ("call", "cy")
+    desk.ledger.add_note("t2", "Wants more seats.", author="bo", now_us=NOW_US)
+    row = standing(desk, "t2")
+    assert (row.touch, row.touch_author) == ("note", "bo")
+
+
+def test_a_multiplier_has_moved_when_it_did_and_not_when_its_reason_changed(desk: Desk) -> None:
+    began_us = standing(desk, "t1").moved_us
+    name = standing(desk, "t1").decision_id or ""
+
+    def change(arm: int, minutes_ago: int, reason: str) -> Standing:
+        desk.ledger.change_decisions(
+            [
+                DecisionChange(
+                    decision_id=name, tenant_id="t1", served_arm=arm, cause=ChangeCause.KILL,
+                    at_us=NOW_US - minutes_ago * MINUTE_US, reasons=(reason,),
+                )
+            ]
+        )  # fmt: skip
+        return standing(desk, "t1")
+
+    # It moved from ×1 to ×0.85 when its period began; a reason alone does not move it.
+    assert change(85, 50, "override_ended").moved_us == began_us
+    assert change(100, 40, "kill_switch").moved_us == NOW_US - 40 * MINUTE_US
+    off = change(100, 30, "kill_switch_ended")
+    assert (off.moved_us, off.codes) == (NOW_US - 40 * MINUTE_US, ["kill_switch_ended"])
+    assert change(115, 20, "override_choose").moved_us == NOW_US - 20 * MINUTE_US
+    assert change(100, 10, "override_ended").moved_us == NOW_US - 10 * MINUTE_US
 
 
 def test_usage_is_read_anew_only_when_day_tiles_or_accounts_change(

@@ -18,6 +18,7 @@ from console.team.portfolio import GROUPS, holdings, overdraft, set_aside, toget
 from flyball.decision import Assignment
 from flyball.guardrail_settings import DEFAULT_GUARDRAILS
 from flyball.instant import DAY_US, format_instant
+from ledger.records import Intervention
 from ledger.rows import parse_account, parse_subscription
 from ledger.users import Sees, SeesKind, User, UserRole
 from tests.unit.console.conftest import NOW_US, Call, decision
@@ -167,6 +168,16 @@ def test_what_changed_names_accounts_that_one_sees_and_no_others(desk: Desk) -> 
     everything = changed(desk, seeing(desk, ALL), days=7)
     assert {item.tenant_id for item in everything.happened} == {"t2", "t3"}
     assert changed(desk, seeing(desk), days=7).happened == ()
+
+
+def test_what_changed_says_who_logged_a_call(desk: Desk) -> None:
+    call = Intervention(
+        tenant_id="t2", time_us=NOW_US - DAY_US // 2, known_us=NOW_US, kind="call", note="Happy."
+    )
+    desk.ledger.log_intervention(call, author="cy")
+    desk.standings.follow()
+    (item,) = changed(desk, seeing(desk, BO), days=1).happened
+    assert (item.words, item.author, item.text) == ("Call", "cy", "Happy.")
 
 
 @pytest.mark.parametrize("login", ["ann", "bo", "vic"])

@@ -80,7 +80,7 @@ class GuardrailSettings:
     overdraft_total_share: float | None = 0.10
     harm_budget: float | None = 0.012
     harm_window_weeks: int = 26
-    harm_caution: float = 0.5
+    harm_caution: float = 1.0
     spike: SpikeSettings = field(default_factory=SpikeSettings)
 
     def __post_init__(self) -> None:

@@ -11,9 +11,10 @@ from typing import Protocol
 
 import structlog
 
-from flyball.enforcement.counters import Ask, Counters, Key
+from flyball.enforcement.counters import Ask, Key
 from flyball.enforcement.terms import Terms
 from flyball.enforcement.verdict import Verdict
+from serving.middleware.paced_counters import PacedCounters
 
 
 class CounterStore(Protocol):
@@ -57,9 +58,11 @@ class LocalCounters:
     immediate = True
     degraded = False
 
-    def __init__(self, counters: Counters | None = None, *, keep: Path | None = None) -> None:
-        # Not `or`: counters that have counted nothing yet are as false as an empty list.
-        self.counters = Counters() if counters is None else counters
+    def __init__(
+        self, counters: PacedCounters | None = None, *, keep: Path | None = None
+    ) -> None:
+        # Not `or`: counters that count nothing yet are empty, and those are the ones to use.
+        self.counters = PacedCounters() if counters is None else counters
         self._folder = keep
         self._keep: Path | None = None
         self._held = -1

@@ -16,13 +16,13 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry
 
-from flyball.enforcement.counters import Counters
 from flyball.errors import InvalidInput
 from flyball.instant import SECOND_US
 from models.signature import load_public_key
 from serving.middleware.asgi import App, Message, Receive, Scope, Send
 from serving.middleware.event_poster import EventPoster
 from serving.middleware.local_counters import CounterStore, LocalCounters
+from serving.middleware.paced_counters import PacedCounters
 from serving.middleware.redis_counters import RedisCounters
 from serving.middleware.settings import ThrottleSettings
 from serving.middleware.throttle import Identify, Measure, Throttle
@@ -144,7 +144,7 @@ class FlyballMiddleware:
                 deadline_seconds=self._settings.deadline_seconds * 0.75,
                 longest_delay_us=delay_us,
             )
-        counters = Counters(share=self._settings.share, longest_delay_us=delay_us)
+        counters = PacedCounters(share=self._settings.share, longest_delay_us=delay_us)
         return LocalCounters(counters, keep=self._folder / "allowances")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

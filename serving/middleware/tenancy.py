@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from flyball.enforcement.terms import Terms
 from flyball.enforcement.verdict import Verdict
 
+#: Says where a request's tenant stands.
+Judged = Callable[[], Verdict]
+#: Counts units of a meter for a tenant.
+Charge = Callable[[Terms, str, int], Awaitable[None]]
 
-@dataclass(frozen=True, slots=True)
+
 class Tenancy:
-    """Who asks, what is enforced for it, and a way to count what is known only afterwards."""
+    """Who asks, what is enforced for it, and a way to count what is known only afterwards.
 
-    terms: Terms
-    verdict: Verdict
-    _charge: Callable[[str, int], Awaitable[None]]
+    Made for every request, so what few applications read is put together when they do.
+    """
+
+    __slots__ = ("_charge", "_judged", "_terms")
+
+    def __init__(self, terms: Terms, judged: Judged, charge: Charge) -> None:
+        self._terms = terms
+        self._judged = judged
+        self._charge = charge
+
+    @property
+    def terms(self) -> Terms:
+        """What is enforced for the tenant."""
+        return self._terms
+
+    @property
+    def verdict(self) -> Verdict:
+        """The limits that the request touched, and where the tenant stood when it passed."""
+        return self._judged()
 
     @property
     def tenant_id(self) -> str:
         """The tenant's id (not the alias it came by)."""
-        return self.terms.tenant_id
+        return self._terms.tenant_id
 
     @property
     def soft(self) -> bool:
@@ -29,4 +48,4 @@ class Tenancy:
 
     async def charge(self, meter: str, units: int) -> None:
         """Count ``units`` (≥ 0) of a meter; what exceeds the limit stops the next request."""
-        await self._charge(meter, units)
+        await self._charge(self._terms, meter, units)

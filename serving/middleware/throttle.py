@@ -49,11 +49,30 @@ class Tally(Protocol):
 
 
 class Passage:
-    """One request on its way: what it holds, to be let go of whatever happens."""
+    """One request on its way: what is said of it, and what it holds, to be let go of at its end.
+
+    ``judged`` gives the verdict: most requests pass without anybody asking for it.
+    """
+
+    __slots__ = ("fields", "judged", "passes", "slots", "terms")
+
+    terms: Terms
+    judged: Judged
 
     def __init__(self) -> None:
-        self.fields: Fields = []
+        self.fields: list[Field] = []
+        self.passes = True
         self.slots: list[tuple[tuple[str, str], object, int]] = []
+
+    def open(self, name: str) -> None:
+        """Let it pass without a limit of ours, and say so."""
+        self.terms = Terms(tenant_id=name, limits=(), source=State.OPEN.value)
+        self.fields = [_STATE_FIELDS[State.OPEN]]
+        self.passes, self.judged = True, Verdict
+
+    def judge(self, verdict: Verdict) -> None:
+        """Take a verdict over."""
+        self.passes, self.judged = verdict.passes, lambda: verdict
 
 
 class Throttle:
@@ -102,65 +121,59 @@ class Throttle:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection; only HTTP requests are limited."""
-        if scope["type"] not in ("http", "websocket"):
+        kind = scope["type"]
+        if kind not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         scope = {**scope, "headers": [h for h in scope["headers"] if not _forged(h[0])]}
-        name = self._identify(scope) if scope["type"] == "http" else None
+        name = self._identify(scope) if kind == "http" else None
         if name is None:
             await self._app(scope, receive, send)
             return
         passage = Passage()
-        terms = Terms(tenant_id=name, limits=(), source=State.OPEN.value)
         try:
             try:
-                terms, verdict = await self._judge(scope, name, passage)
+                await self._judge(scope, name, passage)
             except Exception:
                 # An error of ours costs the tenant nothing.
                 self._log.exception("throttle_failed")
-                verdict = Verdict()
-                passage.fields = [(STATE_FIELD, State.OPEN.value)]
-            await self._go_on(scope, receive, send, passage, terms, verdict)
+                passage.open(name)
+            await self._go_on(scope, receive, send, passage)
         finally:
-            self._let_go(passage)
+            if passage.slots:
+                self._let_go(passage)
 
-    async def _judge(self, scope: Scope, name: str, passage: Passage) -> tuple[Terms, Verdict]:
+    async def _judge(self, scope: Scope, name: str, passage: Passage) -> None:
         now_us = self._now_us()
         terms, state = self._decisions.terms(name, now_us)
-        passage.fields = [(STATE_FIELD, state.value)]
+        passage.terms = terms
+        passage.fields = [_STATE_FIELDS[state]]
         if not terms.limits:
             self._note(terms, "open" if state is State.OPEN else "unlimited", now_us)
-            return terms, Verdict()
-        ask = Ask(
-            method=scope["method"],
-            path=scope["path"],
-            units=self._units(scope, terms.tenant_id) if self._units else {},
-            stored=self._stored(scope, terms.tenant_id) if self._stored else {},
-        )
-        verdict = await self._admit(terms, ask, now_us, passage)
-        if verdict.passes:
-            if verdict.delay_us:
-                await asyncio.sleep(verdict.delay_us / 1e6)
-            refused = await self._find_slots(terms, name, ask, passage)
-            if refused is not None:
-                await self._counters.give_back(terms, ask, self._now_us())
-                verdict = refused
-        passage.fields += limit_fields(verdict, now_us)
-        self._note(terms, "passed" if verdict.passes else "refused", now_us)
-        return terms, verdict
-
-    async def _admit(self, terms: Terms, ask: Ask, now_us: int, passage: Passage) -> Verdict:
-        if self._counters.immediate:
-            return await self._counters.admit(terms, ask, now_us)
-        try:
-            async with asyncio.timeout(self._settings.deadline_seconds):
-                verdict = await self._counters.admit(terms, ask, now_us)
-        except TimeoutError:
-            passage.fields = [(STATE_FIELD, State.OPEN.value)]
-            return Verdict()
-        if self._counters.degraded:
-            passage.fields.append(("flyball-counters", "local"))
-        return verdict
+            return
+        lane = self._lanes.get(name)
+        if lane is None or lane.terms is not terms:
+            lane = self._lay(name, terms)
+        units = self._units(scope, terms.tenant_id) if self._units else _NOTHING
+        stored = self._stored(scope, terms.tenant_id) if self._stored else _NOTHING
+        plain = not (units or stored)
+        standing = self._pass_at_once(scope, lane, now_us) if plain else None
+        verdict = None
+        if lane.waits or standing is None:
+            ask = Ask(method=scope["method"], path=scope["path"], units=units, stored=stored)
+            if standing is None:
+                verdict = await self._admit(terms, ask, now_us, passage)
+            if lane.waits and (verdict is None or verdict.passes):
+                verdict = await self._wait(terms, name, ask, passage) or verdict
+        if standing is not None and verdict is None:
+            pace, (remaining, reset_us) = lane.pace, standing
+            assert pace is not None
+            passage.fields += pace.fields(remaining, reset_us, now_us)
+            passage.judged = partial(pace.verdict, remaining, reset_us)
+        elif verdict is not None:
+            passage.judge(verdict)
+            passage.fields += _encoded(limit_fields(verdict, now_us))
+        self._note(terms, "passed" if passage.passes else "refused", now_us)
 
     async def _find_slots(
         self, terms: Terms, name: str, ask: Ask, passage: Passage

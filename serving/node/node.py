@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from flyball.enforcement.terms import Terms, terms_from
 from flyball.errors import InvalidInput
 from flyball.instant import SECOND_US
-from serving.node.standing import Standing, State, standing_of
+from serving.node.standing import Standing, State, changes_at_us, standing_of
 from serving.snapshot.reader import SnapshotReader
 from serving.snapshot.version import Version
 
@@ -19,6 +19,9 @@ from serving.snapshot.version import Version
 KILL_CHECK_US = SECOND_US // 4
 
 _MOST_CACHED = 100_000
+
+#: What terms follow from, beside the name.
+_Mark = tuple[Version | None, State]
 
 
 class Node:
@@ -45,7 +48,9 @@ class Node:
         self._kill_checked_us: int | None = None
         # Version and when this node took it over, replaced together.
         self._taken: tuple[Version | None, int] = (None, 0)
-        self._cache: dict[str, tuple[tuple[Version | None, State], Terms]] = {}
+        self._cache: dict[str, tuple[_Mark, Terms]] = {}
+        # The last mark, and from when until when it is right for its version.
+        self._marked: tuple[_Mark, int, int] = ((None, State.OPEN), 0, 0)
 
     def refresh(self, now_us: int) -> bool:
         """Take over what is new in the directory; True if the version changed. Never raises."""
@@ -75,18 +80,34 @@ class Node:
         An open node, and an unknown name, have no limits of ours. A cached answer keeps the time
         from which its limits hold, so that a new version that changes nothing changes nothing.
         """
-        standing = self.standing(now_us)
-        mark = (standing.version, standing.state)
+        mark = self._mark(now_us)
         cached = self._cache.get(name)
         if cached is not None and cached[0] == mark:
-            return cached[1], standing.state
-        terms = self._read(name, now_us, standing.state)
+            return cached[1], mark[1]
+        terms = self._read(name, now_us, mark[1])
         if cached is not None and cached[1].limits == terms.limits:
             terms = cached[1]
         if len(self._cache) >= _MOST_CACHED:
             self._cache.clear()
         self._cache[name] = (mark, terms)
-        return terms, standing.state
+        return terms, mark[1]
+
+    def _mark(self, now_us: int) -> _Mark:
+        """Version and state now; looked up again when either may have changed."""
+        mark, since_us, until_us = self._marked
+        version = self.reader.version
+        if mark[0] is version and since_us <= now_us < until_us:
+            return mark
+        standing = self.standing(now_us)
+        mark = (standing.version, standing.state)
+        until_us = now_us + KILL_CHECK_US
+        if self._kill_checked_us is not None:
+            until_us = min(until_us, self._kill_checked_us + KILL_CHECK_US)
+        if standing.published_us is not None:
+            step_us = changes_at_us(standing.published_us, now_us)
+            until_us = until_us if step_us is None else min(until_us, step_us)
+        self._marked = (mark, now_us, until_us)
+        return mark
 
     def _read(self, name: str, now_us: int, state: State) -> Terms:
         if state is State.OPEN:

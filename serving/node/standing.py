@@ -35,6 +35,17 @@ class Standing:
         return 0 if self.published_us is None else max(0, now_us - self.published_us)
 
 
+def changes_at_us(published_us: int, now_us: int) -> int | None:
+    """When a copy that nobody renews takes its next step down the ladder; None: it is at its end.
+
+    Until then :func:`standing_of` finds the same state, whatever it is asked.
+    """
+    for age_us in (FRESH_US, LAST_KNOWN_GOOD_US):
+        if now_us - published_us <= age_us:
+            return published_us + age_us + 1
+    return None
+
+
 def standing_of(
     version: Version | None,
     published_us: int | None,

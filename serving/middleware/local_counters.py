@@ -58,9 +58,7 @@ class LocalCounters:
     immediate = True
     degraded = False
 
-    def __init__(
-        self, counters: PacedCounters | None = None, *, keep: Path | None = None
-    ) -> None:
+    def __init__(self, counters: PacedCounters | None = None, *, keep: Path | None = None) -> None:
         # Not `or`: counters that count nothing yet are empty, and those are the ones to use.
         self.counters = PacedCounters() if counters is None else counters
         self._folder = keep

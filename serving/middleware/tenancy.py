@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from flyball.enforcement.terms import Terms
 from flyball.enforcement.verdict import Verdict
+from serving.middleware.judgement import Judgement
 
-#: Says where a request's tenant stands.
-Judged = Callable[[], Verdict]
 #: Counts units of a meter for a tenant.
 Charge = Callable[[Terms, str, int], Awaitable[None]]
 
@@ -19,11 +18,11 @@ class Tenancy:
     Made for every request, so what few applications read is put together when they do.
     """
 
-    __slots__ = ("_charge", "_judged", "_terms")
+    __slots__ = ("_charge", "_judgement", "_terms")
 
-    def __init__(self, terms: Terms, judged: Judged, charge: Charge) -> None:
+    def __init__(self, terms: Terms, judgement: Judgement, charge: Charge) -> None:
         self._terms = terms
-        self._judged = judged
+        self._judgement = judgement
         self._charge = charge
 
     @property
@@ -34,7 +33,7 @@ class Tenancy:
     @property
     def verdict(self) -> Verdict:
         """The limits that the request touched, and where the tenant stood when it passed."""
-        return self._judged()
+        return self._judgement.verdict
 
     @property
     def tenant_id(self) -> str:

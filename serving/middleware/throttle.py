@@ -7,20 +7,22 @@ counters, past a deadline or after an error of our own it passes, and ``Flyball-
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import Protocol
 
 import structlog
 
 from flyball.enforcement.counters import REQUEST_METER, Ask, queue_refusal, slots_weight
-from flyball.enforcement.fields import STATE_FIELD, is_ours, limit_fields
+from flyball.enforcement.fields import STATE_FIELD, is_ours
 from flyball.enforcement.refusal import MEDIA_TYPE, refusal_body
 from flyball.enforcement.terms import LimitTerms, Terms
 from flyball.enforcement.verdict import Verdict
 from flyball.limit import LimitKind
 from serving.middleware.asgi import App, Message, Receive, Scope, Send
-from serving.middleware.local_counters import CounterStore
+from serving.middleware.judgement import UNTOUCHED, Field, Judged, Judgement
+from serving.middleware.local_counters import CounterStore, LocalCounters
+from serving.middleware.pace import Lane
 from serving.middleware.settings import ThrottleSettings
 from serving.middleware.tenancy import Tenancy
 from serving.middleware.waiting import WaitingRooms
@@ -31,7 +33,11 @@ from serving.node.standing import State
 Identify = Callable[[Scope], "str | None"]
 #: Units of other meters that a request uses, or (for storage) what is stored now.
 Measure = Callable[[Scope, str], Mapping[str, int]]
-Fields = list[tuple[str, str]]
+
+#: Tenants whose lanes are kept; when there are more, all are laid anew (microseconds each).
+_MOST_LANES = 50_000
+_NOTHING: Mapping[str, int] = {}
+_STATE_FIELDS = {state: (STATE_FIELD.encode(), state.value.encode()) for state in State}
 
 
 class Decisions(Protocol):
@@ -49,30 +55,22 @@ class Tally(Protocol):
 
 
 class Passage:
-    """One request on its way: what is said of it, and what it holds, to be let go of at its end.
+    """One request on its way: what was found, and what it holds, to be let go of at its end."""
 
-    ``judged`` gives the verdict: most requests pass without anybody asking for it.
-    """
-
-    __slots__ = ("fields", "judged", "passes", "slots", "terms")
+    __slots__ = ("fields", "judgement", "slots", "terms")
 
     terms: Terms
-    judged: Judged
 
     def __init__(self) -> None:
         self.fields: list[Field] = []
-        self.passes = True
+        self.judgement: Judgement = UNTOUCHED
         self.slots: list[tuple[tuple[str, str], object, int]] = []
 
     def open(self, name: str) -> None:
         """Let it pass without a limit of ours, and say so."""
         self.terms = Terms(tenant_id=name, limits=(), source=State.OPEN.value)
         self.fields = [_STATE_FIELDS[State.OPEN]]
-        self.passes, self.judged = True, Verdict
-
-    def judge(self, verdict: Verdict) -> None:
-        """Take a verdict over."""
-        self.passes, self.judged = verdict.passes, lambda: verdict
+        self.judgement = UNTOUCHED
 
 
 class Throttle:
@@ -117,6 +115,9 @@ class Throttle:
         self._units = units
         self._stored = stored
         self._rooms = WaitingRooms()
+        # Only counters in this process can be asked at once.
+        self._paced = counters.counters if isinstance(counters, LocalCounters) else None
+        self._lanes: dict[str, Lane] = {}
         self._log = structlog.get_logger("serving.middleware")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -151,29 +152,59 @@ class Throttle:
         if not terms.limits:
             self._note(terms, "open" if state is State.OPEN else "unlimited", now_us)
             return
-        lane = self._lanes.get(name)
-        if lane is None or lane.terms is not terms:
-            lane = self._lay(name, terms)
+        lane = self._lane(name, terms)
         units = self._units(scope, terms.tenant_id) if self._units else _NOTHING
         stored = self._stored(scope, terms.tenant_id) if self._stored else _NOTHING
-        plain = not (units or stored)
-        standing = self._pass_at_once(scope, lane, now_us) if plain else None
-        verdict = None
-        if lane.waits or standing is None:
+        found = None if units or stored else self._pass_at_once(scope, lane, now_us)
+        if found is None or lane.waits:
             ask = Ask(method=scope["method"], path=scope["path"], units=units, stored=stored)
-            if standing is None:
-                verdict = await self._admit(terms, ask, now_us, passage)
-            if lane.waits and (verdict is None or verdict.passes):
-                verdict = await self._wait(terms, name, ask, passage) or verdict
-        if standing is not None and verdict is None:
-            pace, (remaining, reset_us) = lane.pace, standing
-            assert pace is not None
-            passage.fields += pace.fields(remaining, reset_us, now_us)
-            passage.judged = partial(pace.verdict, remaining, reset_us)
-        elif verdict is not None:
-            passage.judge(verdict)
-            passage.fields += _encoded(limit_fields(verdict, now_us))
-        self._note(terms, "passed" if passage.passes else "refused", now_us)
+            if found is None:
+                found = Judged(await self._admit(terms, ask, now_us, passage))
+            if lane.waits and found.passes:
+                refused = await self._find_slots(terms, name, ask, passage)
+                if refused is not None:
+                    await self._counters.give_back(terms, ask, self._now_us())
+                    found = Judged(refused)
+        passage.judgement = found
+        passage.fields += found.fields(now_us)
+        self._note(terms, "passed" if found.passes else "refused", now_us)
+
+    def _lane(self, name: str, terms: Terms) -> Lane:
+        lane = self._lanes.get(name)
+        if lane is None or lane.terms is not terms:
+            if len(self._lanes) >= _MOST_LANES:
+                self._lanes.clear()
+            share = 1 if self._paced is None else self._paced.share
+            lane = self._lanes[name] = Lane(terms, share=share)
+        return lane
+
+    def _pass_at_once(self, scope: Scope, lane: Lane, now_us: int) -> Judgement | None:
+        """Count a request that is as plain as most; None where it must be looked at whole."""
+        pace = lane.pace
+        if pace is None or self._paced is None:
+            return None
+        if not pace.is_plain(scope["method"], scope["path"]):
+            return None
+        return self._paced.pass_one(pace, lane.terms.since_us, now_us)
+
+    async def _admit(self, terms: Terms, ask: Ask, now_us: int, passage: Passage) -> Verdict:
+        verdict = await self._verdict(terms, ask, now_us, passage)
+        if verdict.passes and verdict.delay_us:
+            await asyncio.sleep(verdict.delay_us / 1e6)
+        return verdict
+
+    async def _verdict(self, terms: Terms, ask: Ask, now_us: int, passage: Passage) -> Verdict:
+        if self._counters.immediate:
+            return await self._counters.admit(terms, ask, now_us)
+        try:
+            async with asyncio.timeout(self._settings.deadline_seconds):
+                verdict = await self._counters.admit(terms, ask, now_us)
+        except TimeoutError:
+            passage.fields = [_STATE_FIELDS[State.OPEN]]
+            return Verdict()
+        if self._counters.degraded:
+            passage.fields.append((b"flyball-counters", b"local"))
+        return verdict
 
     async def _find_slots(
         self, terms: Terms, name: str, ask: Ask, passage: Passage
@@ -209,39 +240,28 @@ class Throttle:
     def _let_go(self, passage: Passage) -> None:
         for key, ticket, cap in passage.slots:
             self._rooms.leave(key, ticket, -(-cap // self._settings.share))
-        passage.slots = []
 
-    async def _go_on(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        passage: Passage,
-        terms: Terms,
-        verdict: Verdict,
-    ) -> None:
-        ours = [(name.encode(), value.encode()) for name, value in passage.fields]
-        if not verdict.passes:
-            await _refuse(send, verdict, ours, self._plan_url(terms), scope["method"] == "HEAD")
+    async def _go_on(self, scope: Scope, receive: Receive, send: Send, passage: Passage) -> None:
+        ours, terms, judgement = passage.fields, passage.terms, passage.judgement
+        if not judgement.passes:
+            head = scope["method"] == "HEAD"
+            await _refuse(send, judgement.verdict, ours, self._plan_url(terms), head)
             return
 
-        async def charge(meter: str, units: int) -> None:
-            await self._charge(terms, meter, units)
-
-        async def told(message: Message) -> None:
+        def told(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 # What the application says of limits would contradict what is enforced.
                 kept = [h for h in message.get("headers", ()) if not _forged(bytes(h[0]))]
-                message = {**message, "headers": [*kept, *ours]}
-            await send(message)
+                message = {**message, "headers": kept + ours}
+            return send(message)
 
-        scope["flyball"] = Tenancy(terms, verdict, charge)
+        scope["flyball"] = Tenancy(terms, judgement, self._charge)
         await self._app(scope, receive, told)
 
     async def _charge(self, terms: Terms, meter: str, units: int) -> None:
-        now_us = self._now_us()
         if units <= 0:
             return
+        now_us = self._now_us()
         self._tally.count(terms.tenant_id, meter, units, now_us)
         try:
             async with asyncio.timeout(self._settings.deadline_seconds):
@@ -269,7 +289,7 @@ def _forged(name: bytes) -> bool:
 async def _refuse(
     send: Send,
     verdict: Verdict,
-    ours: list[tuple[bytes, bytes]],
+    ours: list[Field],
     plan_url: str | None,
     head: bool,
 ) -> None:

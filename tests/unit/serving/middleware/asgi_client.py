@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from flyball.enforcement.counters import Counters
 from flyball.enforcement.terms import LimitTerms, Terms
 from flyball.limit import LimitKind
 from serving.middleware.asgi import Message, Receive, Scope, Send
@@ -127,7 +126,7 @@ class Stage:
         return Throttle(
             app,
             decisions=self.decisions,
-            counters=counters or LocalCounters(Counters()),
+            counters=counters or LocalCounters(),
             tally=self.tally,
             identify=lambda scope: scope["state"]["tenant"],
             now_us=self.clock,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from flyball.enforcement.counters import Ask, Counters
+from flyball.enforcement.counters import Ask
 from flyball.enforcement.terms import LimitTerms, Terms
 from flyball.enforcement.verdict import Verdict
 from flyball.limit import LimitKind
 from serving.middleware.asgi import Receive, Scope, Send
 from serving.middleware.local_counters import LocalCounters
+from serving.middleware.paced_counters import PacedCounters
 from serving.middleware.settings import ThrottleSettings
 from serving.node.standing import State
 from tests.unit.serving.middleware.asgi_client import Stage, ask, cap, hello, rate
@@ -36,7 +37,7 @@ def test_a_limit_holds_and_its_change_neither_resets_nor_takes_back() -> None:
 def test_processes_that_share_a_limit_enforce_their_part_of_it() -> None:
     stage = Stage()
     stage.decisions.limits["ent_1"] = (rate(10),)
-    app = stage.throttle(counters=LocalCounters(Counters(share=4)))
+    app = stage.throttle(counters=LocalCounters(PacedCounters(share=4)))
     assert run(statuses(app, 5)) == [200] * 3 + [429] * 2
 
 
@@ -271,7 +272,7 @@ def test_what_is_known_only_afterwards_is_charged_by_the_application() -> None:
     stage.decisions.limits["ent_1"] = (tokens,)
     app = stage.throttle(
         model,
-        counters=LocalCounters(Counters(longest_delay_us=0)),
+        counters=LocalCounters(PacedCounters(longest_delay_us=0)),
         units=lambda scope, tenant: {"ai.tokens": 0},
     )
     assert run(statuses(app, 3)) == [200, 200, 402]

@@ -1,0 +1,158 @@
+"""What stays the same from one request of a tenant to its next, written out once.
+
+Most requests touch one limit, their tenant's rate, and pass. For those the counter's key, the
+window and most header fields are known beforehand; only two numbers change.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from flyball.endpoint import endpoint_for
+from flyball.enforcement.counters import REQUEST_METER, Key
+from flyball.enforcement.fields import limit_fields
+from flyball.enforcement.terms import EndpointTerms, LimitTerms, Terms
+from flyball.enforcement.verdict import LimitState, Verdict
+from flyball.instant import SECOND_US
+from flyball.limit import LimitKind
+from serving.middleware.judgement import Field
+
+_STANDING = f'"{REQUEST_METER}"'.encode() + b";r=%d;t=%d"
+#: Larger limits go the whole way: a header field cannot say all of them (RFC 9651).
+_MOST = 10**14
+
+
+class Pace:
+    """A tenant's rate of requests, where it is all that a plain request counts towards.
+
+    ``limit`` and ``size`` are this process's part of them, where ``share`` processes have one each;
+    ``unit_us`` is how long one unit takes to drain. Requests to ``endpoints`` count otherwise.
+    """
+
+    __slots__ = (
+        "endpoints",
+        "key",
+        "limit",
+        "limit_field",
+        "policy_field",
+        "size",
+        "terms",
+        "unit_us",
+        "window_us",
+    )
+
+    def __init__(
+        self,
+        tenant_id: str,
+        terms: LimitTerms,
+        endpoints: tuple[EndpointTerms, ...] = (),
+        *,
+        share: int = 1,
+    ) -> None:
+        self.key: Key = (tenant_id, terms.meter, "")
+        self.terms = terms
+        self.endpoints = endpoints
+        self.limit = -(-terms.limit // share)
+        self.size = -(-terms.size // share)
+        self.window_us = (terms.window_seconds or 60) * SECOND_US
+        self.unit_us = -(-self.window_us // self.limit)
+        self.policy_field, self.limit_field = _fixed(terms.limit, terms.window_seconds)
+
+    def is_plain(self, method: str, path: str) -> bool:
+        """Whether a request counts one unit, and towards nothing else."""
+        return not self.endpoints or endpoint_for(self.endpoints, method, path) is None
+
+
+class Paced:
+    """A :class:`serving.middleware.judgement.Judgement` of a request that passed at its pace.
+
+    ``remaining`` is in requests; ``reset_us`` is how long until all of them are there again.
+    """
+
+    __slots__ = ("_pace", "_remaining", "_reset_us")
+
+    passes = True
+
+    def __init__(self, pace: Pace, remaining: int, reset_us: int) -> None:
+        self._pace = pace
+        self._remaining = remaining
+        self._reset_us = reset_us
+
+    @property
+    def verdict(self) -> Verdict:
+        """See :class:`serving.middleware.judgement.Judgement`."""
+        return Verdict(states=(_state(self._pace.terms, self._remaining, self._reset_us),))
+
+    def fields(self, now_us: int) -> list[Field]:
+        """What :func:`flyball.enforcement.fields.limit_fields` says of the verdict."""
+        pace, remaining = self._pace, self._remaining
+        seconds = -(-self._reset_us // SECOND_US)
+        return [
+            pace.policy_field,
+            (b"ratelimit", _STANDING % (remaining, seconds)),
+            pace.limit_field,
+            (b"x-ratelimit-remaining", b"%d" % remaining),
+            (b"x-ratelimit-reset", b"%d" % (seconds - (-now_us // SECOND_US))),
+        ]
+
+
+class Lane:
+    """A tenant's terms, and what follows from them for all of its requests.
+
+    ``pace`` is None where a plain request counts towards more than a rate, or towards nothing;
+    ``waits`` says whether there is a limit to what runs at the same time.
+    """
+
+    __slots__ = ("pace", "terms", "waits")
+
+    def __init__(self, terms: Terms, *, share: int = 1) -> None:
+        self.terms = terms
+        self.waits = any(limit.kind is LimitKind.CONCURRENCY for limit in terms.limits)
+        self.pace = _pace_of(terms, share)
+
+
+def _pace_of(terms: Terms, share: int) -> Pace | None:
+    counted = [
+        limit
+        for limit in terms.limits
+        if limit.meter == REQUEST_METER and limit.kind in (LimitKind.RATE, LimitKind.QUOTA)
+    ]
+    if len(counted) != 1:
+        return None
+    rate = counted[0]
+    if rate.kind is not LimitKind.RATE or max(rate.limit, rate.size) > _MOST:
+        return None
+    # An endpoint's weight makes a request count towards meters that it otherwise leaves alone.
+    endpoints = tuple(
+        endpoint
+        for limit in terms.limits
+        if limit.kind is not LimitKind.CONCURRENCY
+        for endpoint in limit.endpoints
+    )
+    return Pace(terms.tenant_id, rate, endpoints, share=share)
+
+
+def _state(terms: LimitTerms, remaining: int, reset_us: int) -> LimitState:
+    return LimitState(
+        policy=terms.meter,
+        meter=terms.meter,
+        kind=terms.kind,
+        limit=terms.limit,
+        window_seconds=terms.window_seconds,
+        remaining=remaining,
+        reset_us=reset_us,
+        paid=terms.paid,
+    )
+
+
+@lru_cache(maxsize=4_096)
+def _fixed(limit: int, window_seconds: int | None) -> tuple[Field, Field]:
+    """The fields that speak of the limit alone; tenants with the same one share them."""
+    terms = LimitTerms(
+        meter=REQUEST_METER, kind=LimitKind.RATE, limit=limit, window_seconds=window_seconds
+    )
+    said = dict(limit_fields(Verdict(states=(_state(terms, limit, 0),)), 0))
+    return (
+        (b"ratelimit-policy", said["ratelimit-policy"].encode()),
+        (b"x-ratelimit-limit", said["x-ratelimit-limit"].encode()),
+    )

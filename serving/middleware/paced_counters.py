@@ -1,0 +1,42 @@
+"""Counters with a short way for the request that most requests are: one unit of one rate."""
+
+from __future__ import annotations
+
+from flyball.enforcement.bucket import Bucket
+from flyball.enforcement.counters import Counters
+from serving.middleware.pace import Pace, Paced
+
+
+class PacedCounters(Counters):
+    """:class:`Counters` that can be asked in numbers instead of terms and verdicts.
+
+    The same buckets by the same arithmetic: which way a request took makes no difference to the
+    next one. Whatever is not plain goes the whole way, through :meth:`Counters.admit`.
+    """
+
+    @property
+    def share(self) -> int:
+        """How many such places share each limit."""
+        return self._share
+
+    def pass_one(self, pace: Pace, since_us: int | None, now_us: int) -> Paced | None:
+        """Count one unit towards a rate that is in force since ``since_us``.
+
+        None: not now, and nothing was counted; :meth:`Counters.admit` can say why.
+        """
+        limit, window_us = pace.limit, pace.window_us
+        bucket = self._buckets.get(pace.key)
+        if bucket is None:
+            bucket = self._buckets[pace.key] = Bucket(
+                limit=limit, window_us=window_us, at_us=now_us
+            )
+        bucket.adjust(
+            limit=limit,
+            window_us=window_us,
+            at_us=now_us if since_us is None or since_us > now_us else since_us,
+        )
+        wait_us, left, empty_us = bucket.look(1, size=pace.size, now_us=now_us)
+        if wait_us:
+            return None
+        bucket.take(1)
+        return Paced(pace, left - 1 if left > 0 else 0, empty_us + pace.unit_us)

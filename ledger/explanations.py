@@ -1,5 +1,8 @@
 """Why each tenant's decision is what it is: the numbers behind it, kept for people.
 
+Beside them stands what holds limits up whatever is decided: a storage limit never falls below what
+is stored. Only the tenants whose primary limit is one have a row there.
+
 One row a tenant: what the current decision was based on, and what the one before it was, so that a
 page can say what changed. It is a read model beside the ledger: lost, it fills again with the next
 pass, so its writes are not synced to disk one by one. ``revision`` grows with every write, so that
@@ -8,7 +11,7 @@ a reader can follow.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,7 +22,7 @@ import msgspec
 from flyball.errors import StorageError
 
 #: Bumped when the table changes; a file of another version is thrown away and fills again.
-FILE_VERSION = 2
+FILE_VERSION = 3
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS explanation (
@@ -34,7 +37,17 @@ CREATE TABLE IF NOT EXISTS explanation (
     upgrade_factor TEXT NOT NULL,
     churn_factor TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS explanation_revision ON explanation (revision)
+CREATE INDEX IF NOT EXISTS explanation_revision ON explanation (revision);
+CREATE TABLE IF NOT EXISTS floor (
+    tenant_id TEXT PRIMARY KEY,
+    hundredths INTEGER NOT NULL,
+    revision INTEGER NOT NULL
+) WITHOUT ROWID
+"""
+
+_PUT_FLOOR = """
+INSERT INTO floor VALUES (?1, ?2, ?3)
+ON CONFLICT (tenant_id) DO UPDATE SET hundredths = ?2, revision = ?3 WHERE hundredths <> ?2
 """
 
 _PUT = """
@@ -125,6 +138,7 @@ class Explanations:
                 self._connection.execute("PRAGMA synchronous=OFF")
                 if self._connection.pragma("user_version") != FILE_VERSION:
                     self._connection.execute("DROP TABLE IF EXISTS explanation")
+                    self._connection.execute("DROP TABLE IF EXISTS floor")
                     self._connection.pragma("user_version", FILE_VERSION)
                 self._connection.execute(_SCHEMA)
         except apsw.Error as error:
@@ -143,6 +157,47 @@ class Explanations:
                 )
         except apsw.Error as error:
             raise StorageError(f"Explanations cannot be written: {error}.") from error
+
+    def put_floors(self, floors: Mapping[str, int], tenants: Iterable[str]) -> None:
+        """Replace what holds up the primary limits of ``tenants``; mostly there is nothing to do.
+
+        Parameters
+        ----------
+        floors:
+            Tenant to the lowest multiplier of its primary limit, in hundredths (> 0).
+        tenants:
+            Those whose floors are known now; without an entry in ``floors`` they have none.
+        """
+        try:
+            known = dict(self._connection.execute("SELECT tenant_id, hundredths FROM floor"))
+            if not known and not floors:
+                return
+            changed = [
+                (tenant, floors.get(tenant, 0))
+                for tenant in tenants
+                if floors.get(tenant, 0) != known.get(tenant, 0)
+            ]
+            if not changed:
+                return
+            with self._connection:
+                found = self._connection.execute("SELECT max(revision) FROM floor")
+                revision = (found.fetchall()[0][0] or 0) + 1
+                self._connection.executemany(
+                    _PUT_FLOOR, ((tenant, floor, revision) for tenant, floor in changed)
+                )
+        except apsw.Error as error:
+            raise StorageError(f"What is stored cannot be noted: {error}.") from error
+
+    def floors(self) -> dict[str, int]:
+        """Tenant to the lowest multiplier of its primary limit (hundredths), where there is one."""
+        try:
+            return dict(
+                self._connection.execute(
+                    "SELECT tenant_id, hundredths FROM floor WHERE hundredths > 0"
+                )
+            )
+        except apsw.Error as error:
+            raise StorageError(f"What is stored cannot be read: {error}.", "Try again.") from error
 
     def of(self, tenant_id: str) -> Explained | None:
         """The evidence for one tenant; None where there is none (no model, or unknown)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import TracebackType
 
 import structlog
@@ -96,7 +96,8 @@ class ControlLoop:
         self._published_us = 0
         self._sliced_us = 0
         self._housekeeper = Housekeeper(home)
-        self._explanations = ExplanationQueue(Explanations(home.explanations))
+        self._kept = Explanations(home.explanations)
+        self._explanations = ExplanationQueue(self._kept)
         self._challenger = Challenger(home, settings, self._ledger)
         configured = policy_named(settings.policy.name, **settings.policy.params)
         self._shadow = ShadowQueue(self._ledger, configured)
@@ -234,12 +235,12 @@ class ControlLoop:
             as_of_us=now_us,
         )
         self._published_us = wall_us()
-        self._tell(done, decisions, version)
+        floors = self._tell(done, decisions, version)
         self._budgets, self._period_us, self._cursor = done.budgets, started_us, cursor
         self._order.reset((d.tenant_id for d in decisions), now_us)
         self._explanations.restart(self._evidence(done, decisions))
         self._shadow.add(done, decisions, self._challenger.scorer)
-        self._publish_features(done, decisions, everyone=True)
+        self._publish_features(done, decisions, floors, everyone=True)
         self._log.info(
             "decided",
             reason=reason,
@@ -264,24 +265,36 @@ class ControlLoop:
         aliases = self._renamed(renamed & done.facts.accounts.keys()) if renamed else {}
         entries = list(entries_of(decisions, done.facts, done.stored))
         version = self._publish_changes(entries, aliases, now_us)
-        self._tell(done, decisions, version)
+        floors = self._tell(done, decisions, version)
         self._order.note((d.tenant_id for d in decisions), now_us)
         self._explanations.add(self._evidence(done, decisions))
         self._shadow.add(done, decisions, self._challenger.scorer)
-        self._publish_features(done, decisions, everyone=False)
+        self._publish_features(done, decisions, floors, everyone=False)
 
-    def _tell(self, done: Pass, decisions: Sequence[Decision], version: Version) -> None:
-        """What this publication changed, to whoever wants to be told."""
+    def _tell(
+        self, done: Pass, decisions: Sequence[Decision], version: Version
+    ) -> Mapping[str, int]:
+        """What this publication changed, to whoever wants to be told; what holds limits up."""
         floors = primary_floors(decisions, done.facts, done.stored)
         self._news.tell(decisions, done.previous, version, now_us=self._published_us, floors=floors)
+        try:
+            self._kept.put_floors(floors, [decision.tenant_id for decision in decisions])
+        except StorageError as error:
+            self._log.error("floors_not_kept", error=str(error))
+        return floors
 
     def _publish_features(
-        self, done: Pass, decisions: Sequence[Decision], *, everyone: bool
+        self,
+        done: Pass,
+        decisions: Sequence[Decision],
+        floors: Mapping[str, int],
+        *,
+        everyone: bool,
     ) -> None:
         """What workers score from on demand; decisions do not depend on it."""
         bundle = self._champion.bundle
         manifest = None if bundle is None else bundle.manifest
-        what = (done.round, done.table, done.cases, decisions, manifest)
+        what = (done.round, done.table, done.cases, decisions, manifest, floors)
         try:
             if everyone:
                 self._features.publish_all(*what, created_us=wall_us())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from flyball.decision import Decision
-from flyball.effective import storage_floors
+from flyball.effective import storage_floor, storage_floors
 from flyball.limit import LimitKind
 from flyball.plan import Plan
 from flyball.tenant import Account
@@ -37,7 +37,8 @@ def entries_of(decisions: Sequence[Decision], facts: Facts, stored: Stored) -> I
 def primary_floors(decisions: Iterable[Decision], facts: Facts, stored: Stored) -> dict[str, int]:
     """Tenant to the lowest multiplier of its primary meter (hundredths), where that is storage.
 
-    Without those whose stored amount holds nothing up: mostly everybody.
+    Under whatever arm: what is served never needs it below its own, but other arms are asked about.
+    Without those who store nothing, and nobody where no plan's primary meter is storage.
     """
     storing = {name for name, plan in facts.plans.items() if _stores_first(plan)}
     if not storing:
@@ -47,9 +48,11 @@ def primary_floors(decisions: Iterable[Decision], facts: Facts, stored: Stored) 
         account = facts.accounts.get(decision.tenant_id)
         if account is None or account.plan not in storing or decision.base_limit is None:
             continue
-        found = _floors(decision, facts.plans[account.plan], account, stored)
-        if found and found[0]:
-            floors[decision.tenant_id] = found[0]
+        plan = facts.plans[account.plan]
+        amount = stored.get(decision.tenant_id, {}).get(plan.primary_meter)
+        floor = storage_floor(account.primary_limit(plan).base, amount)
+        if floor:
+            floors[decision.tenant_id] = floor
     return floors
 
 

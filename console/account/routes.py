@@ -76,7 +76,7 @@ def routes() -> APIRouter:
             ),
             arms=possibilities(
                 explained.current.arms if explained else (), served=row.arm,
-                base_limit=row.base_limit, money=_money(desk, row, now_us),
+                limit_under=row.limit_under, money=_money(desk, row, now_us),
                 economics=desk.ledger.economics(now_us), weekly_demand=usage.weekly_demand,
             ),
             say=panel_of(desk, tenant),

@@ -16,24 +16,27 @@ def sentence(row: Standing, *, killed: bool = False) -> str:
 
     ``killed``: the kill switch is on, so that the plan's limit applies whatever was decided.
     """
-    limit, base = row.effective_limit, row.base_limit
+    limit = row.limit_under(NEUTRAL) if killed else row.effective_limit
+    base = row.base_limit
     if limit is None or base is None:
         return "No plan is known for this account, so its limit is left to the gateway."
-    window = WINDOWS.get(row.per or "", f"per {row.per}")
+    over = f" {WINDOWS.get(row.per, f'per {row.per}')}" if row.per else ""
     unit = row.meter or "requests"
-    if killed or row.arm is None or row.arm == NEUTRAL or limit == base:
-        text = f"Your limit is your plan's: {whole(base)} {unit} {window}."
+    if limit == base:
+        text = f"Your limit is your plan's: {whole(base)} {unit}{over}."
     elif limit < base:
-        text = f"Your limit is {whole(limit)} {unit} {window} for now"
+        text = f"Your limit is {whole(limit)} {unit}{over} for now"
         text += f", out of your plan's {whole(base)}"
         if row.contract_limit is not None:
             text += f", and never less than the {whole(row.contract_limit)} that you are promised"
         text += "."
     else:
         text = (
-            f"Your limit is {whole(limit)} {unit} {window} for now, "
+            f"Your limit is {whole(limit)} {unit}{over} for now, "
             f"more than your plan's {whole(base)}."
         )
+    if row.floor > (NEUTRAL if killed or row.arm is None else row.arm):
+        return f"{text} It is never less than what you have stored."
     why = for_tenant(() if killed else row.codes[:1])
     # "Your plan's usual limit applies" would only say the same once more.
     return text if (killed or limit == base) and why == for_tenant(()) else f"{text} {why}"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from flyball.arm import NEUTRAL, effective_limit
+from flyball.arm import NEUTRAL
 from flyball.economics import Economics
 from flyball.money import TenantMoney
 from flyball.outlook import Estimate, Hazards
@@ -62,14 +62,15 @@ def possibilities(
     arms: Iterable[ArmView],
     *,
     served: int | None,
-    base_limit: int | None,
+    limit_under: Callable[[int], int | None],
     money: TenantMoney | None,
     economics: Economics | None,
     weekly_demand: float,
 ) -> list[Possibility]:
     """Every arm of the grid, tightest first.
 
-    ``weekly_demand`` (units of the primary meter) prices the requests that more room lets through.
+    ``limit_under`` tells what the gateway would enforce under an arm. ``weekly_demand`` (units of
+    the primary meter) prices the requests that more room lets through.
     """
     views = sorted(arms, key=lambda view: view.arm)
     neutral = next((view for view in views if view.arm == NEUTRAL), None)
@@ -77,7 +78,7 @@ def possibilities(
     return [
         Possibility(
             arm=view.arm,
-            limit=None if base_limit is None else effective_limit(base_limit, view.arm),
+            limit=limit_under(view.arm),
             served=view.arm == served,
             offered=view.propensity is not None,
             evidence="the reference" if view.arm == NEUTRAL else TRUST.get(view.trust, view.trust),

@@ -18,6 +18,7 @@ from console.access.tenants import AccessibleTenants
 from console.standings.tables import DDL, FILL, GLOBAL_TABLES, TENANT_TABLES, TREND_WEEKS, VERSION
 from flyball.home import Home
 from flyball.instant import DAY_US, MINUTE_US
+from flyball.limit import Limit
 from ledger.explanations import FILE_VERSION
 from ledger.sqlite_base import name_list
 from ledger.sqlite_connection import storage_errors
@@ -31,8 +32,13 @@ _NO_WHY = """
 CREATE TABLE why.explanation (
   tenant_id TEXT PRIMARY KEY, decision_id TEXT, revision INTEGER, as_of_us INTEGER, upgrade REAL,
   churn REAL, upgrade_factor TEXT, churn_factor TEXT
-)
+);
+CREATE TABLE why.floor (tenant_id TEXT PRIMARY KEY, hundredths INTEGER, revision INTEGER)
 """
+
+
+#: Tables of the explanations whose new rows touch the tenants they name.
+_WHY = ("explanation", "floor")
 
 
 class Standings:
@@ -130,7 +136,7 @@ class Standings:
                 not self._heads
                 or now_us - self._anew_us >= _ANEW_EVERY_US
                 or any(heads[name] != self._heads[name] for name in GLOBAL_TABLES)
-                or heads["explanation"] < self._heads["explanation"]
+                or any(heads[name] < self._heads[name] for name in _WHY)
             )
             if not everyone and heads == self._heads:
                 return 0
@@ -228,9 +234,9 @@ class Standings:
             f"(SELECT coalesce(max(seq), 0) FROM ledger.{table})"
             for table in (*TENANT_TABLES, *GLOBAL_TABLES)
         ]
-        parts.append("(SELECT coalesce(max(revision), 0) FROM why.explanation)")
+        parts += [f"(SELECT coalesce(max(revision), 0) FROM why.{table})" for table in _WHY]
         row = self._writer.execute(f"SELECT {', '.join(parts)}").fetchall()[0]
-        names = (*TENANT_TABLES, *GLOBAL_TABLES, "explanation")
+        names = (*TENANT_TABLES, *GLOBAL_TABLES, *_WHY)
         return dict(zip(names, map(int, row), strict=True))
 
     def _touch(self, everyone: bool, heads: dict[str, int]) -> int:
@@ -247,12 +253,13 @@ class Standings:
                         "WHERE seq > ? AND seq <= ?",
                         (self._heads[table], heads[table]),
                     )
-            if heads["explanation"] > self._heads["explanation"]:
-                run(
-                    "INSERT OR IGNORE INTO temp.touched SELECT tenant_id FROM why.explanation "
-                    "WHERE revision > ?",
-                    (self._heads["explanation"],),
-                )
+            for table in _WHY:
+                if heads[table] > self._heads[table]:
+                    run(
+                        f"INSERT OR IGNORE INTO temp.touched SELECT tenant_id FROM why.{table} "
+                        "WHERE revision > ?",
+                        (self._heads[table],),
+                    )
         return int(run("SELECT count(*) FROM temp.touched").fetchall()[0][0])
 
     def _write_money(self, now_us: int) -> None:
@@ -269,11 +276,11 @@ class Standings:
             "INSERT INTO plan VALUES (?,?,?,?,?,?,?,?)",
             [
                 (
-                    name, plan.rank, plan.monthly_price_minor, plan.currency,
-                    plan.primary_limit.base, plan.primary_limit.contract, plan.primary_limit.per,
-                    plan.primary_meter,
+                    name, plan.rank, plan.monthly_price_minor, plan.currency, limit.base,
+                    limit.contract, _window(limit), plan.primary_meter,
                 )
                 for name, plan in plans.items()
+                for limit in (plan.primary_limit,)
             ],
         )  # fmt: skip
         for currency in {*currencies, *(plan.currency for plan in plans.values())}:
@@ -307,6 +314,11 @@ def _create(path: Path) -> Any:
             connection.execute(DDL)
             connection.pragma("user_version", VERSION)
     return connection
+
+
+def _window(limit: Limit) -> str | None:
+    """What a limit counts over, in a word; None for parallel work and for what is stored."""
+    return None if limit.counting_seconds is None else limit.per
 
 
 def _text(weeks: Sequence[float]) -> str:

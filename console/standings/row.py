@@ -7,7 +7,7 @@ from typing import Any
 
 from console.design.display import numbers
 from console.design.words import reason_codes, set_by
-from flyball.arm import effective_limit
+from flyball.arm import NEUTRAL, effective_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,9 @@ class Standing:
     """A row of ``standing`` and of ``usage``, in the order of their columns.
 
     Times are µs, annual revenue minor units of the reporting currency, chances 0..1 over 28 days
-    under the served arm; ``*_before`` are those of the period before. None where nothing is known.
+    under the served arm; ``*_before`` are those of the period before. ``floor`` is the lowest
+    multiplier of the limit in hundredths, whatever was decided (0: none). None where nothing is
+    known.
     """
 
     tenant_id: str
@@ -37,6 +39,7 @@ class Standing:
     contract_limit: int | None
     per: str | None
     meter: str | None
+    floor: int
     search: str
     decision_id: str | None
     decided_us: int | None
@@ -95,10 +98,19 @@ class Standing:
 
     @property
     def effective_limit(self) -> int | None:
-        """What the gateway enforces now, in requests per ``per``."""
-        if self.base_limit is None or self.arm is None:
-            return self.base_limit
-        return effective_limit(self.base_limit, self.arm)
+        """What the gateway enforces now, in units of ``meter`` per ``per``."""
+        return self.limit_under(NEUTRAL if self.arm is None else self.arm)
+
+    def limit_under(self, arm: int) -> int | None:
+        """What the gateway would enforce under ``arm`` (hundredths).
+
+        ``floor`` holds a storage limit up: it never falls below what is stored.
+        """
+        return (
+            None
+            if self.base_limit is None
+            else effective_limit(self.base_limit, max(arm, self.floor))
+        )
 
     @property
     def churn_change(self) -> float | None:

@@ -23,7 +23,7 @@ _STANDING = (
     "segment TEXT", "region TEXT", "parent_org TEXT", "seats INTEGER", "mrr_minor INTEGER",
     "currency TEXT", "arr_minor REAL", "created_us INTEGER", "renewal_us INTEGER",
     "left_us INTEGER", "base_limit INTEGER", "contract_limit INTEGER", "per TEXT", "meter TEXT",
-    "search TEXT",
+    "floor INTEGER", "search TEXT",
     # what was decided
     "decision_id TEXT", "decided_us INTEGER", "period_start_us INTEGER", "arm INTEGER",
     "assigned_arm INTEGER", "assignment TEXT", "reasons TEXT", "policy TEXT",
@@ -102,7 +102,7 @@ SELECT
   a.created_us, a.renewal_us, iif(s.kind = 'churned', s.time_us, NULL) AS left_us,
   coalesce(a.base_limit, pl.base) AS base_limit,
   min(coalesce(a.contract_limit, pl.contract), coalesce(a.base_limit, pl.base)) AS contract_limit,
-  pl.per, pl.meter,
+  pl.per, pl.meter, coalesce(f.hundredths, 0) AS floor,
   fold(a.name || char(10) || a.tenant_id || char(10) || a.owner || char(10) || a.parent_org
     || char(10) || a.aliases) AS search,
   d.decision_id, d.decided_us, d.period_start_us, coalesce(c.served_arm, d.served_arm) AS arm,
@@ -151,6 +151,7 @@ LEFT JOIN ledger.decision p ON p.seq = (
 LEFT JOIN ledger.decision_change c ON c.seq = (
   SELECT max(seq) FROM ledger.decision_change y WHERE y.decision_id = d.decision_id)
 LEFT JOIN why.explanation e ON e.tenant_id = a.tenant_id AND e.decision_id = d.decision_id
+LEFT JOIN why.floor f ON f.tenant_id = a.tenant_id
 LEFT JOIN ledger.subscription s ON s.seq = (
   SELECT seq FROM ledger.subscription y WHERE y.tenant_id = a.tenant_id AND y.time_us <= :now
     ORDER BY time_us DESC, seq DESC LIMIT 1)

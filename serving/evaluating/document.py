@@ -100,8 +100,9 @@ def document(
     limit = answer.effective_limit
     limits = answer.limits
     if moved:
-        limit = None if base is None else effective_limit(base, served)
         limits = _towards_one(limits)
+        # What is stored may hold the limit above its base: then it is that in every place.
+        limit = limits[0].effective_limit if limits else base
     as_of_us = evaluated.as_of_us
     return _encode(
         Document(
@@ -138,7 +139,7 @@ def _proposed(found: Evaluation, base: int | None) -> Proposed:
     chances = found.chances
     return Proposed(
         found.proposed_arm / 100,
-        None if base is None else effective_limit(base, found.proposed_arm),
+        None if base is None else effective_limit(base, max(found.proposed_arm, found.floor)),
         found.reasons,
         None if chances is None else round(chances.upgrade, 5),
         None if chances is None else round(chances.churn, 5),

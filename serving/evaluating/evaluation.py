@@ -92,6 +92,7 @@ def evaluate(
         proposed_arm=proposed,
         reasons=tuple(dict.fromkeys((*reasons, *rules))),
         chances=chances_under(outlook, proposed, period_days=header.period_days),
+        floor=row.floor,
     )
 
 

@@ -41,7 +41,8 @@ class FeatureRow(msgspec.Struct, frozen=True, kw_only=True):
 
     Money is in minor units a month, NaN where unknown. ``permitted`` are the arms that a move from
     the one in force could lead to; ``rules`` says what took others away. ``record`` is what the
-    table holds, in the table's ``type``: many of them laid end to end are read at once.
+    table holds, in the table's ``type``: many of them laid end to end are read at once. ``floor``
+    is the lowest multiplier of the primary limit, in hundredths (0: none).
     """
 
     as_of_us: int
@@ -57,6 +58,7 @@ class FeatureRow(msgspec.Struct, frozen=True, kw_only=True):
     model_segment: int
     record: bytes
     doses: int
+    floor: int
 
     @property
     def dose(self) -> NDArray[np.float32]:
@@ -160,9 +162,22 @@ class FeatureTable:
 
     def _read(self, raw: bytes) -> FeatureRow:
         header = self.header
-        (_, _, as_of_us, demand, mrr, gain, loss, cost, permitted, segment, plan, rules, index) = (
-            FIXED.unpack_from(raw)
-        )
+        (
+            _,
+            floor,
+            _,
+            as_of_us,
+            demand,
+            mrr,
+            gain,
+            loss,
+            cost,
+            permitted,
+            segment,
+            plan,
+            rules,
+            index,
+        ) = FIXED.unpack_from(raw)
         return FeatureRow(
             as_of_us=as_of_us,
             demand_per_period=demand,
@@ -177,6 +192,7 @@ class FeatureTable:
             model_segment=index,
             record=raw,
             doses=len(header.dose_arms),
+            floor=floor,
         )
 
     def _arms(self, mask: int) -> tuple[int, ...]:

@@ -26,7 +26,7 @@ FILE_NAME = "features.fbt"
 PREFIX = struct.Struct("<8sIIQII")
 
 #: What precedes doses and features in a record; see :func:`record_type`.
-FIXED = struct.Struct("<I4x16sqdddddQHHII")
+FIXED = struct.Struct("<II16sqdddddQHHII")
 
 ABSENT_WORD = 0xFFFF
 
@@ -66,14 +66,16 @@ def record_type(doses: int, features: int) -> np.dtype[np.void]:
     """The record as a NumPy type; its head is :data:`FIXED`.
 
     ``permitted`` has a bit for each arm of the header, ``rules`` one for each reason code there.
-    Money is in minor units a month, NaN where unknown; ``demand`` is of one period.
+    ``floor`` is the lowest multiplier of the primary limit in hundredths, because of what is stored
+    (0: none; so wrote those who left the place empty). Money is in minor units a month, NaN where
+    unknown; ``demand`` is of one period.
     """
     import numpy as np  # here, because workers that are never asked to evaluate do without it
 
     return np.dtype(
         [
             ("crc", "<u4"),
-            ("pad", "V4"),
+            ("floor", "<u4"),
             ("key", "S16"),
             ("as_of_us", "<i8"),
             ("demand", "<f8"),

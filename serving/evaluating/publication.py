@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,10 @@ _BIT = {rule: 1 << number for number, rule in enumerate(RULES)}
 _NAN = float("nan")
 #: Arms that a record's mask has room for.
 MOST_ARMS = 64
+#: The highest floor that a record has room for, in hundredths.
+MOST_FLOOR = 0xFFFF_FFFF
+#: Nobody's primary limit is held up by what is stored.
+NO_FLOORS: Mapping[str, int] = {}
 
 
 class FeaturePublication:
@@ -92,12 +96,16 @@ class FeaturePublication:
         cases: Sequence[Case],
         decisions: Sequence[Decision],
         manifest: Manifest | None,
+        floors: Mapping[str, int] = NO_FLOORS,
         *,
         created_us: int,
     ) -> None:
-        """Replace the table; ``table``, ``cases`` and ``decisions`` have one row a tenant."""
+        """Replace the table; ``table``, ``cases`` and ``decisions`` have one row a tenant.
+
+        ``floors``: see :func:`serving.publication.primary_floors`.
+        """
         header = _header(this, cases, manifest, created_us)
-        rows = _rows(header, this, table, cases, decisions, manifest)
+        rows = _rows(header, this, table, cases, decisions, manifest, floors)
         keys = [key_of(case.state.tenant_id) for case in cases]
         words = np.array([index_word(key) for key in keys], dtype="<u8")
         order = np.argsort(words, kind="stable")
@@ -126,12 +134,13 @@ class FeaturePublication:
         cases: Sequence[Case],
         decisions: Sequence[Decision],
         manifest: Manifest | None,
+        floors: Mapping[str, int] = NO_FLOORS,
     ) -> None:
         """Overwrite the records of some tenants; new ones are appended."""
         header = self._header
         if header is None or self._map is None or not cases:
             return
-        rows = _rows(header, this, table, cases, decisions, manifest)
+        rows = _rows(header, this, table, cases, decisions, manifest, floors)
         size = rows.dtype.itemsize
         added: list[bytes] = []
         for case, row in zip(cases, rows, strict=True):
@@ -207,6 +216,7 @@ def _rows(
     cases: Sequence[Case],
     decisions: Sequence[Decision],
     manifest: Manifest | None,
+    floors: Mapping[str, int],
 ) -> Any:
     rows = np.zeros(len(cases), dtype=record_type(len(header.dose_arms), len(header.features)))
     if not cases:
@@ -216,6 +226,10 @@ def _rows(
     if manifest is not None:
         rows["model_segment"] = segments_of(table, manifest.segments)
     rows["as_of_us"] = this.as_of_us
+    if floors:
+        # A limit that is held up four million times over is held up all the same.
+        held = (floors.get(case.state.tenant_id, 0) for case in cases)
+        rows["floor"] = [min(floor, MOST_FLOOR) for floor in held]
     rows["demand"] = [case.outlook.demand_per_period for case in cases]
     for column, name in _MONEY.items():
         rows[column] = [_amount(case, name) for case in cases]

@@ -18,7 +18,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
 
     ``served_arm`` is to be enforced now: the arm in force, or 100 where ``moved`` says why.
     ``proposed_arm`` is what the policy would choose now among the arms that a move could lead to;
-    chances are over 28 days under it, None without a model.
+    chances are over 28 days under it, None without a model. ``floor`` is the lowest multiplier of
+    the primary limit, in hundredths, whatever the arm.
     """
 
     served_arm: int
@@ -26,6 +27,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     proposed_arm: int
     reasons: tuple[str, ...]
     chances: Hazards | None
+    floor: int = 0
 
 
 class Evaluated(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,9 @@ import duckdb
 import msgspec
 import pytest
 
+from console.standings.file import Standings
+from console.standings.row import standing_of
+from console.standings.search import SELECTED
 from flyball.home import Home
 from flyball.limit import Limit, LimitKind
 from ledger.records import PlanEntry
@@ -18,10 +21,13 @@ from ledger.sqlite_ledger import SqliteLedger
 from models.signature import load_public_key
 from serving.clock import wall_us
 from serving.control_loop import ControlLoop
+from serving.evaluating.document import document
+from serving.evaluating.evaluator import Evaluator
+from serving.evaluating.live_context import NO_CONTEXT
 from serving.settings import settings_from
 from serving.snapshot.reader import SnapshotReader
 from serving.stored import read_stored
-from tests.integration.deciding.conftest import feed, plans, usage
+from tests.integration.deciding.conftest import NOW_US, feed, plans, usage
 
 SETTINGS = settings_from(
     {
@@ -81,6 +87,51 @@ def test_every_limit_follows_the_arm_and_storage_keeps_what_is_stored(
             assert stored["effectiveLimit"] == max(1_000, 10 * arm)
         else:
             assert stored["effectiveLimit"] == max(10 * arm, -(-int(held) // 10) * 10)
+
+
+def test_a_primary_storage_limit_is_the_same_for_gateways_for_people_and_in_proposals(
+    trained: Home, kit: Any
+) -> None:
+    storage = Limit(base=1_000, contract=500, kind=LimitKind.STORAGE)
+    with SqliteLedger(trained.ledger) as ledger:
+        for plan in plans():
+            limits = {"storage.bytes": storage, **plan.limits}
+            stores = replace(plan, primary_meter="storage.bytes", limits=limits)
+            ledger.put_plan(PlanEntry(plan=stores, effective_us=kit.now_us - 1), now_us=NOW_US - 1)
+    held = dict(zip(kit.tenants, (921.0, 10.0, 1_500.0), strict=False))
+    feed(
+        trained,
+        [
+            replace(usage(tenant, 900_000, kit.now_us - 10**6, value, kit.now_us - 10**6),
+                    meter="storage.bytes")
+            for tenant, value in held.items()
+        ],
+    )  # fmt: skip
+    with ControlLoop(trained, SETTINGS, Clock(kit.now_us)) as loop:
+        loop.tick()
+    found = {one["tenantId"]: one for one in answers(trained, kit.tenants)}
+    assert {found[name]["effectiveLimit"] for name in kit.tenants} >= {1_500, 1_000}
+    evaluator = Evaluator(trained, load_public_key(trained.verify_key))
+    snapshot = SnapshotReader(trained.snapshot, load_public_key(trained.verify_key))
+    snapshot.refresh()
+    with SqliteLedger(trained.ledger) as ledger:
+        standings = Standings(trained, ledger, lambda: NOW_US)
+        standings.follow()
+        rows = standings.rows(
+            f"SELECT {SELECTED} FROM standing LEFT JOIN usage u USING (tenant_id)"
+        )
+        standings.close()
+    assert len(rows) == len(kit.tenants)
+    for row in map(standing_of, rows):
+        told = found[row.tenant_id]
+        assert row.effective_limit == told["effectiveLimit"]
+        stored = held.get(row.tenant_id)
+        lowest = 1_000 if stored is None else -(-int(stored) // 10) * 10
+        answer = snapshot.lookup(row.tenant_id, wall_us())
+        (evaluated,) = evaluator.evaluate([(answer, NO_CONTEXT)])
+        proposed = json.loads(document(answer, evaluated, NOW_US))["proposed"]
+        arm = round(proposed["dynamicMultiplier"] * 100)
+        assert proposed["effectiveLimit"] == max(10 * arm, lowest) == row.limit_under(arm)
 
 
 def test_changed_decisions_wait_for_their_webhook(trained: Home, kit: Any) -> None:

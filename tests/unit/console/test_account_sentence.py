@@ -15,6 +15,7 @@ from flyball.reason import Reason
 def _row(**known: object) -> Standing:
     blank: dict[str, object] = {field.name: None for field in fields(Standing)}
     blank |= {"per": "hour", "meter": "api.requests", "base_limit": 2_000, "contract_limit": 1_400}
+    blank["floor"] = 0
     return Standing(**(blank | known))  # type: ignore[arg-type]
 
 
@@ -48,6 +49,19 @@ def test_a_shield_is_told_where_there_is_one() -> None:
 def test_while_the_kill_switch_is_on_the_plans_limit_is_told(arm: int) -> None:
     row = _row(arm=arm, reasons=json.dumps(["relief_outweighs_cost"]))
     assert sentence(row, killed=True) == "Your limit is your plan's: 2,000 api.requests an hour."
+
+
+def test_what_is_stored_holds_a_limit_up_and_that_is_told() -> None:
+    storage = {"per": None, "meter": "storage.gb", "base_limit": 1_000}
+    held = _row(arm=85, floor=93, reasons=json.dumps(["constant_policy"]), **storage)
+    told = sentence(held)
+    assert told.startswith("Your limit is 930 storage.gb for now, out of your plan's 1,000")
+    assert told.endswith("It is never less than what you have stored.")
+    over = sentence(_row(arm=85, floor=120, reasons=json.dumps(["spike"]), **storage), killed=True)
+    assert over.startswith("Your limit is 1,200 storage.gb for now, more than your plan's 1,000.")
+    fits = sentence(_row(arm=85, floor=40, reasons=json.dumps(["constant_policy"]), **storage))
+    assert "850 storage.gb for now" in fits
+    assert "stored" not in fits
 
 
 def test_an_account_without_a_plan_is_left_to_the_gateway() -> None:

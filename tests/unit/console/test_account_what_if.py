@@ -20,10 +20,18 @@ def _arm(arm: int, *, trust: str = "pooled", up: float | None = 0.02, churn: flo
     return ArmView(arm, trust, dose, up, sd, churn, sd, 0.2)
 
 
+def _thousand(arm: int) -> int:
+    return 10 * arm
+
+
+def _no_plan(_: int) -> None:
+    return None
+
+
 def test_more_upgrades_are_worth_money_and_more_leaving_costs_it() -> None:
     found = possibilities(
         [_arm(100), _arm(85, up=0.04), _arm(70, churn=0.05)],
-        served=85, base_limit=1_000, money=MONEY, economics=ECONOMICS, weekly_demand=0.0,
+        served=85, limit_under=_thousand, money=MONEY, economics=ECONOMICS, weekly_demand=0.0,
     )  # fmt: skip
     tight, tighter = found[1].money, found[0].money
     assert tight is not None
@@ -36,7 +44,7 @@ def test_more_upgrades_are_worth_money_and_more_leaving_costs_it() -> None:
 def test_insufficient_evidence_shows_no_number() -> None:
     found = possibilities(
         [_arm(100), _arm(85, trust="none", up=None, churn=None)],
-        served=100, base_limit=1_000, money=MONEY, economics=ECONOMICS, weekly_demand=0.0,
+        served=100, limit_under=_thousand, money=MONEY, economics=ECONOMICS, weekly_demand=0.0,
     )  # fmt: skip
     tight = found[0]
     assert (tight.known, tight.upgrade, tight.churn, tight.money) == (False, None, None, None)
@@ -46,7 +54,7 @@ def test_insufficient_evidence_shows_no_number() -> None:
 def test_requests_that_more_room_lets_through_cost() -> None:
     found = possibilities(
         [_arm(100), _arm(115, dose=-0.1)],
-        served=100, base_limit=1_000, money=MONEY, economics=ECONOMICS, weekly_demand=10_000,
+        served=100, limit_under=_thousand, money=MONEY, economics=ECONOMICS, weekly_demand=10_000,
     )  # fmt: skip
     room = found[1].money
     assert room is not None
@@ -56,7 +64,7 @@ def test_requests_that_more_room_lets_through_cost() -> None:
 
 def test_without_economics_there_are_chances_but_no_money() -> None:
     found = possibilities(
-        [_arm(100), _arm(85)], served=None, base_limit=None, money=None, economics=None,
+        [_arm(100), _arm(85)], served=None, limit_under=_no_plan, money=None, economics=None,
         weekly_demand=0.0,
     )  # fmt: skip
     assert [item.money for item in found] == [None, None]
@@ -67,7 +75,7 @@ def test_without_economics_there_are_chances_but_no_money() -> None:
 def test_intervals_stay_probabilities() -> None:
     found = possibilities(
         [_arm(100), _arm(85, churn=0.01, sd=0.5)],
-        served=100, base_limit=1_000, money=MONEY, economics=ECONOMICS, weekly_demand=0.0,
+        served=100, limit_under=_thousand, money=MONEY, economics=ECONOMICS, weekly_demand=0.0,
     )  # fmt: skip
     churn = found[0].churn
     assert churn is not None

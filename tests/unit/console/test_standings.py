@@ -16,8 +16,9 @@ from console.standings.row import Standing
 from console.standings.search import ORDERS, Filters, one, page_of, summary
 from flyball.instant import MINUTE_US
 from ledger.decision_change import ChangeCause, DecisionChange
+from ledger.explanations import Explanations
 from ledger.records import Intervention
-from ledger.rows import parse_account
+from ledger.rows import parse_account, parse_plan
 from tests.unit.console.conftest import NOW_US
 
 #: Every filter that My accounts has.
@@ -162,6 +163,31 @@ def test_a_multiplier_has_moved_when_it_did_and_not_when_its_reason_changed(desk
     assert (off.moved_us, off.codes) == (NOW_US - 40 * MINUTE_US, ["kill_switch_ended"])
     assert change(115, 20, "override_choose").moved_us == NOW_US - 20 * MINUTE_US
     assert change(100, 10, "override_ended").moved_us == NOW_US - 10 * MINUTE_US
+
+
+def test_a_storage_limit_is_shown_as_the_gateway_gets_it(desk: Desk) -> None:
+    assert standing(desk, "t1").effective_limit == 850
+    with Explanations(desk.home.explanations) as kept:
+        kept.put_floors({"t1": 93, "t2": 120}, ["t1", "t2", "t3"])
+        row = standing(desk, "t1")
+        assert (row.effective_limit, row.limit_under(70), row.limit_under(100)) == (930, 930, 1000)
+        assert standing(desk, "t2").effective_limit == 1200
+        assert standing(desk, "t3").effective_limit == 1000
+        kept.put_floors({"t1": 97}, ["t1", "t2"])
+        assert standing(desk, "t1").effective_limit == 970
+        assert standing(desk, "t2").effective_limit == 1000
+
+
+def test_what_is_stored_or_done_at_once_has_no_window(desk: Desk) -> None:
+    assert standing(desk, "t1").per == "minute"
+    space = {
+        "plan": "pro", "rank": 2, "monthly_price_minor": 10_000, "currency": "USD",
+        "primary_meter": "storage.gb",
+        "limits": {"storage.gb": {"base": 1000, "contract": 700, "kind": "storage"}},
+    }  # fmt: skip
+    desk.ledger.import_plans([parse_plan(space)], now_us=NOW_US)
+    row = standing(desk, "t1")
+    assert (row.meter, row.per) == ("storage.gb", None)
 
 
 def test_usage_is_read_anew_only_when_day_tiles_or_accounts_change(

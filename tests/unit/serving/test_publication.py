@@ -61,6 +61,14 @@ def test_a_primary_storage_limit_is_told_as_it_is_enforced(stored: float, limit:
     assert row["enforceFriction"] is (stored < 1_000)
 
 
+def test_floors_are_known_under_every_arm_and_of_nobody_who_stores_nothing() -> None:
+    about = facts("t1", "t2", "t3")
+    held = {"t1": {"storage.bytes": 420.0}, "t2": {"storage.bytes": 0.0}}
+    ones = [decision(name) for name in ("t1", "t2", "t3")]
+    # What t3 stores is not known: then nobody knows what a tighter limit would cut off.
+    assert primary_floors(ones, about, held) == {"t1": 42, "t3": 100}
+
+
 def test_nobody_has_a_floor_where_storage_is_not_the_primary_meter() -> None:
     about = facts("t1", primary="api.requests")
     assert primary_floors([decision("t1")], about, {"t1": {"storage.bytes": 999.0}}) == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from flyball.enforcement.fields import limit_fields
+from flyball.enforcement.terms import Terms
 from flyball.enforcement.verdict import Verdict
 
 #: A header field as ASGI has it.
@@ -12,7 +13,11 @@ Field = tuple[bytes, bytes]
 
 
 class Judgement(Protocol):
-    """Does a request pass, and what is said about its limits."""
+    """Whose request it is, whether it passes, and what is said about its limits."""
+
+    @property
+    def terms(self) -> Terms:
+        """What is enforced for the tenant."""
 
     @property
     def passes(self) -> bool:
@@ -22,24 +27,19 @@ class Judgement(Protocol):
     def verdict(self) -> Verdict:
         """Every limit that the request touched; for applications and refusals."""
 
-    def fields(self, now_us: int) -> list[Field]:
-        """Header fields that tell the tenant where it stands."""
+    @property
+    def fields(self) -> list[Field]:
+        """Header fields that tell the tenant where it stands; this request's own."""
 
 
 class Judged:
-    """A :class:`Judgement` from a verdict."""
+    """A :class:`Judgement` from a verdict of ``now_us``."""
 
-    __slots__ = ("passes", "verdict")
+    __slots__ = ("fields", "passes", "terms", "verdict")
 
-    def __init__(self, verdict: Verdict) -> None:
+    def __init__(self, terms: Terms, verdict: Verdict, now_us: int) -> None:
+        self.terms = terms
         self.verdict = verdict
         self.passes = verdict.passes
-
-    def fields(self, now_us: int) -> list[Field]:
-        """See :class:`Judgement`."""
-        said = limit_fields(self.verdict, now_us)
-        return [(name.encode(), value.encode()) for name, value in said]
-
-
-#: Of a request that touched no limit of ours.
-UNTOUCHED = Judged(Verdict())
+        said = limit_fields(verdict, now_us)
+        self.fields: list[Field] = [(name.encode(), value.encode()) for name, value in said]

@@ -35,6 +35,7 @@ class Pace:
         "limit",
         "limit_field",
         "policy_field",
+        "rate",
         "size",
         "terms",
         "unit_us",
@@ -43,24 +44,25 @@ class Pace:
 
     def __init__(
         self,
-        tenant_id: str,
-        terms: LimitTerms,
+        terms: Terms,
+        rate: LimitTerms,
         endpoints: tuple[EndpointTerms, ...] = (),
         *,
         share: int = 1,
     ) -> None:
-        self.key: Key = (tenant_id, terms.meter, "")
+        self.key: Key = (terms.tenant_id, rate.meter, "")
         self.terms = terms
+        self.rate = rate
         self.endpoints = endpoints
-        self.limit = -(-terms.limit // share)
-        self.size = -(-terms.size // share)
-        self.window_us = (terms.window_seconds or 60) * SECOND_US
+        self.limit = -(-rate.limit // share)
+        self.size = -(-rate.size // share)
+        self.window_us = (rate.window_seconds or 60) * SECOND_US
         self.unit_us = -(-self.window_us // self.limit)
-        self.policy_field, self.limit_field = _fixed(terms.limit, terms.window_seconds)
+        self.policy_field, self.limit_field = _fixed(rate.limit, rate.window_seconds)
 
     def is_plain(self, method: str, path: str) -> bool:
         """Whether a request counts one unit, and towards nothing else."""
-        return not self.endpoints or endpoint_for(self.endpoints, method, path) is None
+        return endpoint_for(self.endpoints, method, path) is None
 
 
 class Paced:
@@ -69,25 +71,17 @@ class Paced:
     ``remaining`` is in requests; ``reset_us`` is how long until all of them are there again.
     """
 
-    __slots__ = ("_pace", "_remaining", "_reset_us")
+    __slots__ = ("_pace", "_remaining", "_reset_us", "fields")
 
     passes = True
 
-    def __init__(self, pace: Pace, remaining: int, reset_us: int) -> None:
+    def __init__(self, pace: Pace, remaining: int, reset_us: int, now_us: int) -> None:
         self._pace = pace
         self._remaining = remaining
         self._reset_us = reset_us
-
-    @property
-    def verdict(self) -> Verdict:
-        """See :class:`serving.middleware.judgement.Judgement`."""
-        return Verdict(states=(_state(self._pace.terms, self._remaining, self._reset_us),))
-
-    def fields(self, now_us: int) -> list[Field]:
-        """What :func:`flyball.enforcement.fields.limit_fields` says of the verdict."""
-        pace, remaining = self._pace, self._remaining
-        seconds = -(-self._reset_us // SECOND_US)
-        return [
+        seconds = -(-reset_us // SECOND_US)
+        # What flyball.enforcement.fields.limit_fields says of the verdict.
+        self.fields: list[Field] = [
             pace.policy_field,
             (b"ratelimit", _STANDING % (remaining, seconds)),
             pace.limit_field,
@@ -95,20 +89,33 @@ class Paced:
             (b"x-ratelimit-reset", b"%d" % (seconds - (-now_us // SECOND_US))),
         ]
 
+    @property
+    def terms(self) -> Terms:
+        """See :class:`serving.middleware.judgement.Judgement`."""
+        return self._pace.terms
+
+    @property
+    def verdict(self) -> Verdict:
+        """See :class:`serving.middleware.judgement.Judgement`."""
+        return Verdict(states=(_state(self._pace.rate, self._remaining, self._reset_us),))
+
 
 class Lane:
     """A tenant's terms, and what follows from them for all of its requests.
 
-    ``pace`` is None where a plain request counts towards more than a rate, or towards nothing;
-    ``waits`` says whether there is a limit to what runs at the same time.
+    ``pace`` is None where a plain request counts towards more than a rate, or towards nothing, and
+    where it may hold more than one slot; ``caps`` are the limits to what runs at the same time,
+    with the keys of their slots.
     """
 
-    __slots__ = ("pace", "terms", "waits")
+    __slots__ = ("caps", "pace", "terms")
 
     def __init__(self, terms: Terms, *, share: int = 1) -> None:
         self.terms = terms
-        self.waits = any(limit.kind is LimitKind.CONCURRENCY for limit in terms.limits)
-        self.pace = _pace_of(terms, share)
+        caps = [limit for limit in terms.limits if limit.kind is LimitKind.CONCURRENCY]
+        self.caps = tuple(((terms.tenant_id, limit.meter), limit.limit) for limit in caps)
+        weighed = any(limit.endpoints for limit in caps)
+        self.pace = None if weighed else _pace_of(terms, share)
 
 
 def _pace_of(terms: Terms, share: int) -> Pace | None:
@@ -129,29 +136,29 @@ def _pace_of(terms: Terms, share: int) -> Pace | None:
         if limit.kind is not LimitKind.CONCURRENCY
         for endpoint in limit.endpoints
     )
-    return Pace(terms.tenant_id, rate, endpoints, share=share)
+    return Pace(terms, rate, endpoints, share=share)
 
 
-def _state(terms: LimitTerms, remaining: int, reset_us: int) -> LimitState:
+def _state(rate: LimitTerms, remaining: int, reset_us: int) -> LimitState:
     return LimitState(
-        policy=terms.meter,
-        meter=terms.meter,
-        kind=terms.kind,
-        limit=terms.limit,
-        window_seconds=terms.window_seconds,
+        policy=rate.meter,
+        meter=rate.meter,
+        kind=rate.kind,
+        limit=rate.limit,
+        window_seconds=rate.window_seconds,
         remaining=remaining,
         reset_us=reset_us,
-        paid=terms.paid,
+        paid=rate.paid,
     )
 
 
 @lru_cache(maxsize=4_096)
 def _fixed(limit: int, window_seconds: int | None) -> tuple[Field, Field]:
     """The fields that speak of the limit alone; tenants with the same one share them."""
-    terms = LimitTerms(
+    rate = LimitTerms(
         meter=REQUEST_METER, kind=LimitKind.RATE, limit=limit, window_seconds=window_seconds
     )
-    said = dict(limit_fields(Verdict(states=(_state(terms, limit, 0),)), 0))
+    said = dict(limit_fields(Verdict(states=(_state(rate, limit, 0),)), 0))
     return (
         (b"ratelimit-policy", said["ratelimit-policy"].encode()),
         (b"x-ratelimit-limit", said["x-ratelimit-limit"].encode()),

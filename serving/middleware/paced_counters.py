@@ -19,24 +19,24 @@ class PacedCounters(Counters):
         """How many such places share each limit."""
         return self._share
 
-    def pass_one(self, pace: Pace, since_us: int | None, now_us: int) -> Paced | None:
-        """Count one unit towards a rate that is in force since ``since_us``.
+    def pass_one(self, pace: Pace, now_us: int) -> Paced | None:
+        """Count one unit towards a rate.
 
         None: not now, and nothing was counted; :meth:`Counters.admit` can say why.
         """
-        limit, window_us = pace.limit, pace.window_us
         bucket = self._buckets.get(pace.key)
         if bucket is None:
             bucket = self._buckets[pace.key] = Bucket(
-                limit=limit, window_us=window_us, at_us=now_us
+                limit=pace.limit, window_us=pace.window_us, at_us=now_us
             )
+        since_us = pace.terms.since_us
         bucket.adjust(
-            limit=limit,
-            window_us=window_us,
+            limit=pace.limit,
+            window_us=pace.window_us,
             at_us=now_us if since_us is None or since_us > now_us else since_us,
         )
         wait_us, left, empty_us = bucket.look(1, size=pace.size, now_us=now_us)
         if wait_us:
             return None
         bucket.take(1)
-        return Paced(pace, left - 1 if left > 0 else 0, empty_us + pace.unit_us)
+        return Paced(pace, left - 1 if left > 0 else 0, empty_us + pace.unit_us, now_us)

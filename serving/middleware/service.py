@@ -152,7 +152,8 @@ class FlyballMiddleware:
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
             return
-        self._start()
+        if not self._started:
+            self._start()
         await self._throttle(scope, receive, send)
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -190,6 +191,7 @@ class FlyballMiddleware:
         self._counters.upkeep(self._now_us())
         self._counters.close()
         self._stopping.set()
+        self._metrics.settle()
         await asyncio.to_thread(self._join)
         if self._redis is not None:
             await self._redis.aclose()

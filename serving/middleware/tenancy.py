@@ -18,17 +18,16 @@ class Tenancy:
     Made for every request, so what few applications read is put together when they do.
     """
 
-    __slots__ = ("_charge", "_judgement", "_terms")
+    __slots__ = ("_charge", "_judgement")
 
-    def __init__(self, terms: Terms, judgement: Judgement, charge: Charge) -> None:
-        self._terms = terms
+    def __init__(self, judgement: Judgement, charge: Charge) -> None:
         self._judgement = judgement
         self._charge = charge
 
     @property
     def terms(self) -> Terms:
         """What is enforced for the tenant."""
-        return self._terms
+        return self._judgement.terms
 
     @property
     def verdict(self) -> Verdict:
@@ -38,7 +37,7 @@ class Tenancy:
     @property
     def tenant_id(self) -> str:
         """The tenant's id (not the alias it came by)."""
-        return self._terms.tenant_id
+        return self.terms.tenant_id
 
     @property
     def soft(self) -> bool:
@@ -47,4 +46,4 @@ class Tenancy:
 
     async def charge(self, meter: str, units: int) -> None:
         """Count ``units`` (≥ 0) of a meter; what exceeds the limit stops the next request."""
-        await self._charge(self._terms, meter, units)
+        await self._charge(self.terms, meter, units)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from functools import lru_cache
 from typing import Protocol
 
 import structlog
@@ -20,7 +19,7 @@ from flyball.enforcement.terms import LimitTerms, Terms
 from flyball.enforcement.verdict import Verdict
 from flyball.limit import LimitKind
 from serving.middleware.asgi import App, Message, Receive, Scope, Send
-from serving.middleware.judgement import UNTOUCHED, Field, Judged, Judgement
+from serving.middleware.judgement import Field, Judged, Judgement
 from serving.middleware.local_counters import CounterStore, LocalCounters
 from serving.middleware.pace import Lane
 from serving.middleware.settings import ThrottleSettings
@@ -36,8 +35,11 @@ Measure = Callable[[Scope, str], Mapping[str, int]]
 
 #: Tenants whose lanes are kept; when there are more, all are laid anew (microseconds each).
 _MOST_LANES = 50_000
-_NOTHING: Mapping[str, int] = {}
+_MOST_NAMES = 4_096
 _STATE_FIELDS = {state: (STATE_FIELD.encode(), state.value.encode()) for state in State}
+
+#: Slots that a request holds: of whom and which meter, its ticket, and the cap when it came.
+_Slots = list[tuple[tuple[str, str], object, int]]
 
 
 class Decisions(Protocol):
@@ -52,25 +54,6 @@ class Tally(Protocol):
 
     def count(self, tenant_id: str, meter: str, quantity: int, now_us: int) -> None:
         """Add to what a tenant did."""
-
-
-class Passage:
-    """One request on its way: what was found, and what it holds, to be let go of at its end."""
-
-    __slots__ = ("fields", "judgement", "slots", "terms")
-
-    terms: Terms
-
-    def __init__(self) -> None:
-        self.fields: list[Field] = []
-        self.judgement: Judgement = UNTOUCHED
-        self.slots: list[tuple[tuple[str, str], object, int]] = []
-
-    def open(self, name: str) -> None:
-        """Let it pass without a limit of ours, and say so."""
-        self.terms = Terms(tenant_id=name, limits=(), source=State.OPEN.value)
-        self.fields = [_STATE_FIELDS[State.OPEN]]
-        self.judgement = UNTOUCHED
 
 
 class Throttle:
@@ -114,6 +97,7 @@ class Throttle:
         self._settings = settings or ThrottleSettings()
         self._units = units
         self._stored = stored
+        self._measures = units is not None or stored is not None
         self._rooms = WaitingRooms()
         # Only counters in this process can be asked at once.
         self._paced = counters.counters if isinstance(counters, LocalCounters) else None
@@ -126,89 +110,121 @@ class Throttle:
         if kind not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        scope = {**scope, "headers": [h for h in scope["headers"] if not _forged(h[0])]}
+        scope = {**scope, "headers": [h for h in scope["headers"] if not _CLAIMED[h[0]]]}
         name = self._identify(scope) if kind == "http" else None
         if name is None:
             await self._app(scope, receive, send)
             return
-        passage = Passage()
+        slots: _Slots = []
         try:
             try:
-                await self._judge(scope, name, passage)
+                found = self._at_once(scope, name, slots)
+                if found is None:
+                    found = await self._judge(scope, name, slots)
             except Exception:
                 # An error of ours costs the tenant nothing.
                 self._log.exception("throttle_failed")
-                passage.open(name)
-            await self._go_on(scope, receive, send, passage)
-        finally:
-            if passage.slots:
-                self._let_go(passage)
+                found = _opened(name)
+            if not found.passes:
+                await self._refuse(scope, send, found)
+                return
+            ours = found.fields
 
-    async def _judge(self, scope: Scope, name: str, passage: Passage) -> None:
+            def told(message: Message) -> Awaitable[None]:
+                if message["type"] == "http.response.start":
+                    # What the application says of limits would contradict what is enforced.
+                    kept = [h for h in message.get("headers", ()) if not _CLAIMED[bytes(h[0])]]
+                    message = {**message, "headers": kept + ours}
+                return send(message)
+
+            scope["flyball"] = Tenancy(found, self._charge)
+            await self._app(scope, receive, told)
+        finally:
+            if slots:
+                self._let_go(slots)
+
+    def _at_once(self, scope: Scope, name: str, slots: _Slots) -> Judgement | None:
+        """Judge a request that is as plain as most; None: there is more to it, nothing counted.
+
+        In few calls on purpose: each costs a microsecond when the processor has done other things
+        since the last request.
+        """
         now_us = self._now_us()
         terms, state = self._decisions.terms(name, now_us)
-        passage.terms = terms
-        passage.fields = [_STATE_FIELDS[state]]
-        if not terms.limits:
-            self._note(terms, "open" if state is State.OPEN else "unlimited", now_us)
-            return
-        lane = self._lane(name, terms)
-        units = self._units(scope, terms.tenant_id) if self._units else _NOTHING
-        stored = self._stored(scope, terms.tenant_id) if self._stored else _NOTHING
-        found = None if units or stored else self._pass_at_once(scope, lane, now_us)
-        if found is None or lane.waits:
-            ask = Ask(method=scope["method"], path=scope["path"], units=units, stored=stored)
-            if found is None:
-                found = Judged(await self._admit(terms, ask, now_us, passage))
-            if lane.waits and found.passes:
-                refused = await self._find_slots(terms, name, ask, passage)
-                if refused is not None:
-                    await self._counters.give_back(terms, ask, self._now_us())
-                    found = Judged(refused)
-        passage.judgement = found
-        passage.fields += found.fields(now_us)
-        self._note(terms, "passed" if found.passes else "refused", now_us)
-
-    def _lane(self, name: str, terms: Terms) -> Lane:
         lane = self._lanes.get(name)
         if lane is None or lane.terms is not terms:
-            if len(self._lanes) >= _MOST_LANES:
-                self._lanes.clear()
-            share = 1 if self._paced is None else self._paced.share
-            lane = self._lanes[name] = Lane(terms, share=share)
+            lane = self._lay(name, terms)
+        pace = lane.pace
+        if pace is None or self._paced is None or self._measures:
+            return None
+        if pace.endpoints and not pace.is_plain(scope["method"], scope["path"]):
+            return None
+        if lane.caps and not self._enter_at_once(lane, slots):
+            return None
+        found = self._paced.pass_one(pace, now_us)
+        if found is None:
+            self._let_go(slots)
+            return None
+        found.fields.append(_STATE_FIELDS[state])
+        self._metrics.count("passed")
+        self._tally.count(terms.tenant_id, REQUEST_METER, 1, now_us)
+        return found
+
+    def _enter_at_once(self, lane: Lane, slots: _Slots) -> bool:
+        for key, cap in lane.caps:
+            ticket = self._rooms.enter_at_once(key, cap=-(-cap // self._settings.share))
+            if ticket is None:
+                self._let_go(slots)
+                return False
+            slots.append((key, ticket, cap))
+        return True
+
+    def _lay(self, name: str, terms: Terms) -> Lane:
+        if len(self._lanes) >= _MOST_LANES:
+            self._lanes.clear()
+        share = 1 if self._paced is None else self._paced.share
+        lane = self._lanes[name] = Lane(terms, share=share)
         return lane
 
-    def _pass_at_once(self, scope: Scope, lane: Lane, now_us: int) -> Judgement | None:
-        """Count a request that is as plain as most; None where it must be looked at whole."""
-        pace = lane.pace
-        if pace is None or self._paced is None:
-            return None
-        if not pace.is_plain(scope["method"], scope["path"]):
-            return None
-        return self._paced.pass_one(pace, lane.terms.since_us, now_us)
+    async def _judge(self, scope: Scope, name: str, slots: _Slots) -> Judgement:
+        now_us = self._now_us()
+        terms, state = self._decisions.terms(name, now_us)
+        said = [_STATE_FIELDS[state]]
+        verdict = Verdict()
+        if terms.limits:
+            ask = Ask(
+                method=scope["method"],
+                path=scope["path"],
+                units=self._units(scope, terms.tenant_id) if self._units else {},
+                stored=self._stored(scope, terms.tenant_id) if self._stored else {},
+            )
+            verdict = await self._admit(terms, ask, now_us, said)
+            if verdict.passes:
+                if verdict.delay_us:
+                    await asyncio.sleep(verdict.delay_us / 1e6)
+                refused = await self._find_slots(terms, name, ask, slots)
+                if refused is not None:
+                    await self._counters.give_back(terms, ask, self._now_us())
+                    verdict = refused
+        found = Judged(terms, verdict, now_us)
+        found.fields += said
+        self._note(found, state, now_us)
+        return found
 
-    async def _admit(self, terms: Terms, ask: Ask, now_us: int, passage: Passage) -> Verdict:
-        verdict = await self._verdict(terms, ask, now_us, passage)
-        if verdict.passes and verdict.delay_us:
-            await asyncio.sleep(verdict.delay_us / 1e6)
-        return verdict
-
-    async def _verdict(self, terms: Terms, ask: Ask, now_us: int, passage: Passage) -> Verdict:
+    async def _admit(self, terms: Terms, ask: Ask, now_us: int, said: list[Field]) -> Verdict:
         if self._counters.immediate:
             return await self._counters.admit(terms, ask, now_us)
         try:
             async with asyncio.timeout(self._settings.deadline_seconds):
                 verdict = await self._counters.admit(terms, ask, now_us)
         except TimeoutError:
-            passage.fields = [_STATE_FIELDS[State.OPEN]]
+            said[:] = [_STATE_FIELDS[State.OPEN]]
             return Verdict()
         if self._counters.degraded:
-            passage.fields.append((b"flyball-counters", b"local"))
+            said.append((b"flyball-counters", b"local"))
         return verdict
 
-    async def _find_slots(
-        self, terms: Terms, name: str, ask: Ask, passage: Passage
-    ) -> Verdict | None:
+    async def _find_slots(self, terms: Terms, name: str, ask: Ask, slots: _Slots) -> Verdict | None:
         """Wait for a slot of every concurrency limit; the refusal if there is none in time."""
         for limit in terms.limits:
             if limit.kind is not LimitKind.CONCURRENCY:
@@ -226,7 +242,7 @@ class Throttle:
             )
             if ticket is None:
                 return queue_refusal(terms, limit)
-            passage.slots.append((key, ticket, limit.limit))
+            slots.append((key, ticket, limit.limit))
         return None
 
     def _cap(self, name: str, limit: LimitTerms) -> int:
@@ -237,26 +253,10 @@ class Throttle:
                 return -(-current.limit // self._settings.share)
         return 1 << 62  # no such limit any more: everybody may go on
 
-    def _let_go(self, passage: Passage) -> None:
-        for key, ticket, cap in passage.slots:
+    def _let_go(self, slots: _Slots) -> None:
+        while slots:
+            key, ticket, cap = slots.pop()
             self._rooms.leave(key, ticket, -(-cap // self._settings.share))
-
-    async def _go_on(self, scope: Scope, receive: Receive, send: Send, passage: Passage) -> None:
-        ours, terms, judgement = passage.fields, passage.terms, passage.judgement
-        if not judgement.passes:
-            head = scope["method"] == "HEAD"
-            await _refuse(send, judgement.verdict, ours, self._plan_url(terms), head)
-            return
-
-        def told(message: Message) -> Awaitable[None]:
-            if message["type"] == "http.response.start":
-                # What the application says of limits would contradict what is enforced.
-                kept = [h for h in message.get("headers", ()) if not _forged(bytes(h[0]))]
-                message = {**message, "headers": kept + ours}
-            return send(message)
-
-        scope["flyball"] = Tenancy(terms, judgement, self._charge)
-        await self._app(scope, receive, told)
 
     async def _charge(self, terms: Terms, meter: str, units: int) -> None:
         if units <= 0:
@@ -270,40 +270,54 @@ class Throttle:
             # The answer is under way already; what it used is counted in the tally.
             self._log.exception("charge_failed")
 
-    def _plan_url(self, terms: Terms) -> str | None:
+    async def _refuse(self, scope: Scope, send: Send, found: Judgement) -> None:
         url = self._settings.plan_url
-        return None if url is None else url.replace("{tenant}", terms.tenant_id)
+        if url is not None:
+            url = url.replace("{tenant}", found.terms.tenant_id)
+        body = refusal_body(found.verdict, plan_url=url)
+        await send(
+            {
+                "type": "http.response.start",
+                "status": found.verdict.status,
+                "headers": [
+                    (b"content-type", MEDIA_TYPE.encode()),
+                    (b"content-length", str(len(body)).encode()),
+                    (b"cache-control", b"no-store"),
+                    *found.fields,
+                ],
+            }
+        )
+        head = scope["method"] == "HEAD"
+        await send({"type": "http.response.body", "body": b"" if head else body})
 
-    def _note(self, terms: Terms, outcome: str, now_us: int) -> None:
+    def _note(self, found: Judgement, state: State, now_us: int) -> None:
+        terms = found.terms
+        if not terms.limits:
+            outcome = "open" if state is State.OPEN else "unlimited"
+        else:
+            outcome = "passed" if found.passes else "refused"
         self._metrics.count(outcome)
         self._tally.count(terms.tenant_id, REQUEST_METER, 1, now_us)
         if outcome == "refused":
             self._tally.count(terms.tenant_id, "api.blocked", 1, now_us)
 
 
-@lru_cache(maxsize=4_096)
-def _forged(name: bytes) -> bool:
-    return is_ours(name.decode("latin-1").lower())
+def _opened(name: str) -> Judgement:
+    """A request passes without a limit of ours, which is said."""
+    terms = Terms(tenant_id=name, limits=(), source=State.OPEN.value)
+    found = Judged(terms, Verdict(), 0)
+    found.fields.append(_STATE_FIELDS[State.OPEN])
+    return found
 
 
-async def _refuse(
-    send: Send,
-    verdict: Verdict,
-    ours: list[Field],
-    plan_url: str | None,
-    head: bool,
-) -> None:
-    body = refusal_body(verdict, plan_url=plan_url)
-    await send(
-        {
-            "type": "http.response.start",
-            "status": verdict.status,
-            "headers": [
-                (b"content-type", MEDIA_TYPE.encode()),
-                (b"content-length", str(len(body)).encode()),
-                (b"cache-control", b"no-store"),
-                *ours,
-            ],
-        }
-    )
-    await send({"type": "http.response.body", "body": b"" if head else body})
+class _Claimed(dict[bytes, bool]):
+    """Whether a field is for us alone to set; remembered, because few names recur all the time."""
+
+    def __missing__(self, name: bytes) -> bool:
+        if len(self) >= _MOST_NAMES:
+            self.clear()
+        found = self[name] = is_ours(name.decode("latin-1").lower())
+        return found
+
+
+_CLAIMED = _Claimed()

@@ -26,6 +26,16 @@ class WaitingRooms:
         slots = self._slots.get(key)
         return 0 if slots is None else slots.held
 
+    def enter_at_once(self, key: tuple[str, str], *, cap: int) -> object | None:
+        """A ticket for one of ``cap`` slots, if one is free and nobody waits; else nothing."""
+        slots = self._slots.get(key)
+        if slots is None:
+            slots = self._slots[key] = Slots()
+        elif slots.waiting:
+            return None
+        ticket = object()
+        return ticket if slots.enter(ticket, cap=cap, queue=0) is Entry.ENTERED else None
+
     async def enter(
         self,
         key: tuple[str, str],
@@ -45,8 +55,9 @@ class WaitingRooms:
         slots = self._slots.setdefault(key, Slots())
         ticket = object()
         # Whoever may run under a cap that has grown goes first.
-        self._wake(slots, cap())
-        entry = slots.enter(ticket, cap=cap(), queue=queue, weight=weight)
+        now = cap()
+        self._wake(slots, now)
+        entry = slots.enter(ticket, cap=now, queue=queue, weight=weight)
         if entry is Entry.ENTERED:
             return ticket
         if entry is Entry.FULL:

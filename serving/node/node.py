@@ -95,8 +95,7 @@ class Node:
     def _mark(self, now_us: int) -> _Mark:
         """Version and state now; looked up again when either may have changed."""
         mark, since_us, until_us = self._marked
-        version = self.reader.version
-        if mark[0] is version and since_us <= now_us < until_us:
+        if mark[0] is self._taken[0] and since_us <= now_us < until_us:
             return mark
         standing = self.standing(now_us)
         mark = (standing.version, standing.state)

@@ -234,6 +234,15 @@ def test_a_full_queue_and_a_passed_deadline_are_refusals_that_cost_no_request() 
     run(scene())
 
 
+def test_what_its_rate_refuses_holds_no_slot() -> None:
+    stage = Stage()
+    stage.decisions.limits["ent_1"] = (rate(1), cap(1))
+    app = stage.throttle(settings=ThrottleSettings(queue=0))
+    assert run(statuses(app, 3)) == [200, 429, 429]
+    stage.decisions.limits["ent_1"] = (rate(3), cap(1))
+    assert run(statuses(app, 3)) == [200, 200, 429]
+
+
 def test_a_client_that_goes_away_while_waiting_leaves_no_place_taken() -> None:
     async def scene() -> None:
         stage, work = Stage(), Work()
@@ -285,6 +294,7 @@ def test_demand_and_what_was_refused_are_both_reported() -> None:
     stage.decisions.limits["ent_1"] = (rate(3),)
     run(statuses(stage.throttle(), 5))
     assert stage.tally.counts == {("ent_1", "api.requests"): 5, ("ent_1", "api.blocked"): 2}
+    stage.metrics.settle()
     outcomes = {
         sample.labels["outcome"]: sample.value
         for family in stage.metrics.registry.collect()

@@ -15,6 +15,7 @@ from models.signature import create_keypair, load_private_key, load_public_key
 from serving.node.metrics import NodeMetrics
 from serving.node.node import Node
 from serving.node.standing import State
+from serving.snapshot.answer import FRESH_US, LAST_KNOWN_GOOD_US
 from serving.snapshot.writer import SnapshotWriter
 from tests.integration.service.running import entry
 
@@ -63,6 +64,16 @@ def test_a_node_walks_down_the_ladder_to_open(home: Home) -> None:
         (State.LAST_KNOWN_GOOD, 100),
         (State.OPEN, None),
     ]
+
+
+def test_a_step_down_the_ladder_is_taken_to_the_microsecond(home: Home) -> None:
+    home.publish(85)
+    # Each look is within a quarter of a second of the one before, when nothing is looked up anew.
+    for step_us, before, after in ((FRESH_US, 85, 100), (LAST_KNOWN_GOOD_US, 100, None)):
+        edge_us = NOW + step_us
+        limits = [home.limit(edge_us - 1), home.limit(edge_us), home.limit(edge_us + 1)]
+        assert limits == [before, before, after]
+    assert home.limit(NOW) == 85  # a clock that was put right
 
 
 def test_the_kill_file_opens_and_closes(home: Home) -> None:

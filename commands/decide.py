@@ -64,10 +64,11 @@ def command(
     from commands.moment import as_of_moment
     from flyball.decision import Mode
     from flyball.instant import format_instant
+    from ledger.explanations import Explanations
     from ledger.sqlite_ledger import open_ledger, read_ledger
     from serving.clock import clock_for, wall_us
     from serving.deciding import check_forward, current_bundle, decide_pass, log_pass
-    from serving.publication import entries_of
+    from serving.publication import entries_of, primary_floors
     from serving.rules import seed_guardrails
     from serving.settings import load_settings
 
@@ -108,6 +109,9 @@ def command(
         entries = list(entries_of(decisions, done.facts, done.stored))
         if publish:
             _publish(home, ledger, lease, entries, as_of_us)
+            floors = primary_floors(decisions, done.facts, done.stored)
+            with Explanations(home.explanations) as kept:
+                kept.put_floors(floors, [decision.tenant_id for decision in decisions])
     rows = [item for item in decisions if wanted is None or item.tenant_id in wanted]
     write_decisions(rows, out, {entry.tenant_id: entry.effective_limits for entry in entries})
     if done.round.experiment is None and done.round.mode is Mode.LIVE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ SELECTED = ", ".join([*(f"standing.{name}" for name in COLUMNS), "u.last_us", "u
 CHOOSING = "FROM standing INDEXED BY standing_figures"
 _USED = "LEFT JOIN usage u ON u.tenant_id = standing.tenant_id"
 _WEEK_US = 7 * DAY_US
+#: Rows that an export reads at once.
+PART = 2_000
 
 #: What an order is called, to the expression that it sorts by.
 ORDERS: dict[str, str] = {
@@ -168,14 +171,15 @@ def page_of(
     now_us: int,
 ) -> list[Standing]:
     """Some rows in an order of :data:`ORDERS`; what is not known comes last either way."""
-    where, bound = condition(accessible, filters, now_us)
-    by = f"{ORDERS[order]} {'DESC' if descending else 'ASC'} NULLS LAST"
+    choosing, by, bound = _chosen(
+        accessible, filters, order=order, descending=descending, limit=limit, offset=offset,
+        now_us=now_us,
+    )  # fmt: skip
     rows = standings.rows(
-        f"SELECT {SELECTED} FROM (SELECT standing.tenant_id AS chosen {CHOOSING} {_USED} "
-        f"WHERE {where} ORDER BY {by}, standing.tenant_id LIMIT {int(limit)} OFFSET {int(offset)}) "
+        f"SELECT {SELECTED} FROM ({choosing}) "
         "CROSS JOIN standing ON standing.tenant_id = chosen "
         "LEFT JOIN usage u ON u.tenant_id = chosen "
-        f"ORDER BY {by}, standing.tenant_id",
+        f"ORDER BY {by}",
         bound,
     )
     return [standing_of(row) for row in rows]
@@ -191,16 +195,43 @@ def every(
     now_us: int,
     most: int,
 ) -> Iterator[Standing]:
-    """All rows up to ``most``, in parts, for an export."""
-    part = 2_000
-    for offset in range(0, most, part):
-        rows = page_of(
-            standings, accessible, filters, order=order, descending=descending,
-            limit=min(part, most - offset), offset=offset, now_us=now_us,
-        )  # fmt: skip
-        yield from rows
-        if len(rows) < part:
-            return
+    """All rows up to ``most`` for an export, chosen and sorted once and then read in parts.
+
+    Accounts that have gone by the time of their part are left out.
+    """
+    choosing, _, bound = _chosen(
+        accessible, filters, order=order, descending=descending, limit=most, offset=0,
+        now_us=now_us,
+    )  # fmt: skip
+    names = [row[0] for row in standings.rows(choosing, bound)]
+    for at in range(0, len(names), PART):
+        rows = standings.rows(
+            f"SELECT {SELECTED} FROM json_each(?) AS wanted "
+            "CROSS JOIN standing ON standing.tenant_id = wanted.value "
+            "LEFT JOIN usage u ON u.tenant_id = wanted.value ORDER BY wanted.key",
+            (json.dumps(names[at : at + PART]),),
+        )
+        yield from map(standing_of, rows)
+
+
+def _chosen(
+    accessible: AccessibleTenants,
+    filters: Filters,
+    *,
+    order: str,
+    descending: bool,
+    limit: int,
+    offset: int,
+    now_us: int,
+) -> tuple[str, str, list[object]]:
+    """A query for the ids of some rows as ``chosen``, its order, and its bindings."""
+    where, bound = condition(accessible, filters, now_us)
+    by = f"{ORDERS[order]} {'DESC' if descending else 'ASC'} NULLS LAST, standing.tenant_id"
+    choosing = (
+        f"SELECT standing.tenant_id AS chosen {CHOOSING} {_USED} "
+        f"WHERE {where} ORDER BY {by} LIMIT {int(limit)} OFFSET {int(offset)}"
+    )
+    return choosing, by, bound
 
 
 def one(standings: Standings, tenant: AccessibleTenant) -> Standing:

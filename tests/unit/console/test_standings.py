@@ -11,6 +11,7 @@ from console.access.tenants import Authoriser
 from console.account.similar import similar
 from console.desk import Desk
 from console.standings import file as standings_file
+from console.standings import search
 from console.standings.file import Standings
 from console.standings.row import Standing
 from console.standings.search import ORDERS, Filters, one, page_of, summary
@@ -80,6 +81,30 @@ def test_no_filter_or_order_reads_whole_rows_before_it_has_chosen(
             )
     assert plans.steps
     assert not plans.whole_rows_read()
+
+
+@pytest.mark.parametrize("part", [1, 3, 4, 100])
+@pytest.mark.parametrize("order", ["attention", "account", "trend"])
+def test_an_export_sorts_once_and_gives_what_the_list_gives(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, part: int, order: str
+) -> None:
+    monkeypatch.setattr(search, "PART", part)
+    user = next(user for user in desk.ledger.users() if user.login == "ann")
+    accessible = Authoriser(desk.standings).tenants_of(user)
+    listed = page_of(
+        desk.standings, accessible, Filters(), order=order, descending=True, limit=50, offset=0,
+        now_us=NOW_US,
+    )  # fmt: skip
+    assert len(listed) == 4
+    for most in (2, 4, 50):
+        plans = Plans(desk.standings)
+        exported = search.every(
+            cast(Standings, plans), accessible, Filters(), order=order, descending=True,
+            now_us=NOW_US, most=most,
+        )  # fmt: skip
+        assert list(exported) == listed[:most]
+        assert sum("standing_figures" in step for step in plans.steps) == 1
+        assert not plans.whole_rows_read()
 
 
 def test_similar_accounts_are_chosen_by_figures_alone(desk: Desk) -> None:

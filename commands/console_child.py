@@ -14,6 +14,9 @@ from serving.supervisor import ChildSpec
 
 #: Ports tried from the configured one on: the console must not keep the gateways waiting.
 _TRIES = 20
+#: A page may wait a little, a decision must not: where both want a core, a worker gets about three
+#: times as much of it. Not more, because an export of minutes should not take an hour.
+_NICENESS = 5
 
 
 def open_console(home: Home, settings: Settings, port: int | None) -> socket.socket | None:
@@ -55,6 +58,7 @@ def console_child(home: Home, sock: socket.socket, clock: str) -> ChildSpec:
             *("--clock", clock, "--fd", str(fd)),
         ),
         fds=(fd,),
+        niceness=_NICENESS,
     )
 
 

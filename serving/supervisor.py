@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -72,22 +73,27 @@ def take_lock(path: Path) -> int:
     return handle
 
 
-def _prepare_child() -> None:
+def _prepare_child(niceness: int) -> None:
     # A terminal signals the whole process group; the supervisor alone acts and stops the others.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    os.nice(niceness)
     # A killed supervisor must not leave children that hold the port.
     end_with_parent()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSpec:
-    """A process to keep alive: ``argv`` follows the interpreter; ``fds`` are handed down."""
+    """A process to keep alive: ``argv`` follows the interpreter; ``fds`` are handed down.
+
+    ``niceness`` (0..19) is added to the supervisor's own: the higher, the more others come first.
+    """
 
     name: str
     argv: tuple[str, ...]
     fds: tuple[int, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    niceness: int = 0
 
 
 class _Child:
@@ -105,7 +111,8 @@ class _Child:
             pass_fds=self.spec.fds,
             env={**os.environ, **self.spec.environment},
             stdin=subprocess.DEVNULL,
-            preexec_fn=_prepare_child,  # noqa: PLW1509  # forked from the only thread
+            # Forked from the only thread.
+            preexec_fn=partial(_prepare_child, self.spec.niceness),  # noqa: PLW1509
         )
 
     def poll(self, log: structlog.stdlib.BoundLogger) -> None:

@@ -29,6 +29,10 @@ def _command(home: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "commands", "--home", str(home), "demo", *SMALL, *arguments]
 
 
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.slow
 @pytest.mark.train
 def test_once_starts_afresh_and_prints_a_decision_as_its_last_line(tmp_path: Path) -> None:
@@ -65,6 +69,8 @@ def test_the_demo_keeps_serving_until_it_is_interrupted(tmp_path: Path) -> None:
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
+            # A shell's background job ignores SIGINT, and so would everything it starts.
+            preexec_fn=_heed_interrupts,  # noqa: PLW1509  # nothing but this one call
         )
     try:
         assert process.stdout is not None

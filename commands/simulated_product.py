@@ -41,13 +41,16 @@ class Learnt:
 
 def learn(home: Home, as_of_us: int, *, seed: int) -> Learnt:
     """``flyball train`` and ``flyball publish``, as of a whole hour."""
-    from commands.training_data import load_dataset
+    from commands.training_data import load_dataset, load_gates, load_stakes
     from features.catalogue import feature_hash
     from training.publisher import publish_champion
     from training.run import train
 
     dataset = load_dataset(home, as_of_us)
-    result = train(dataset, home, seed=seed)
+    # Without stakes the gates on the policy's value and harm would have nothing to say.
+    result = train(
+        dataset, home, seed=seed, settings=load_gates(home), stakes=load_stakes(home, as_of_us)
+    )
     publish_champion(home, feature_hash())
     return Learnt(
         promoted=result.promoted,

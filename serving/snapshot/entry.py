@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from flyball.decision import Decision
 from flyball.effective import EffectiveLimit
@@ -110,6 +110,11 @@ class WordList(Generic[Word]):
             self.words.append(word)
         return code
 
+    def codes(self, words: Sequence[Word]) -> list[int]:
+        """Indices of ``words``, each added if new: :meth:`code` for many that are mostly known."""
+        found = [*map(self._codes.get, words)]
+        return [*map(self.code, words)] if None in found else cast("list[int]", found)
+
 
 _SharedKey = tuple[int, int | None, tuple[int, ...], tuple[str, ...], str, str]
 
@@ -153,27 +158,35 @@ class Vocabulary:
         """All words by kind."""
         return self._kinds()
 
-    def shared_of(self, entry: Entry) -> int:
-        """Where in :attr:`shared` the words lie that ``entry`` has in common with many.
+    def shared_of(self, entries: Sequence[Entry]) -> list[int]:
+        """Where in :attr:`shared` the words lie that each entry has in common with many.
 
         Few combinations are in use, so most entries cost one look instead of three.
         """
-        limits = entry.limits
-        key = (
-            id(limits),
-            entry.window_seconds if entry.base_limit is not None else -1,
-            entry.floors,
-            entry.reasons,
-            entry.model_version,
-            entry.policy,
-        )
+        keys: list[_SharedKey] = [
+            (
+                id(entry.limits),
+                entry.window_seconds if entry.base_limit is not None else -1,
+                entry.floors,
+                entry.reasons,
+                entry.model_version,
+                entry.policy,
+            )
+            for entry in entries
+        ]
+        found = [*map(self._shared_codes.get, keys)]
+        if None in found:
+            found = [*map(self._share, keys, entries)]
+        return [held[0] for held in found if held is not None]
+
+    def _share(self, key: _SharedKey, entry: Entry) -> tuple[int, tuple[MeterLimit, ...]]:
         held = self._shared_codes.get(key)
         if held is None:
             if len(self._shared_codes) >= _MAX_HELD_PLANS:
                 # Entries of the batch under way keep what they were told.
                 self._shared_codes.clear()
             # The tuple is kept, so that its identity stays its own.
-            held = self._shared_codes[key] = len(self.shared), limits
+            held = self._shared_codes[key] = len(self.shared), entry.limits
             self.shared.append(
                 (
                     self._terms_of(entry),
@@ -181,7 +194,7 @@ class Vocabulary:
                     self.origins.code((entry.model_version, entry.policy)),
                 )
             )
-        return held[0]
+        return held
 
     def _terms_of(self, entry: Entry) -> int:
         if entry.base_limit is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,9 @@ RECORD_TYPE = np.dtype(
         ("flags", "u1"),
     ]
 )
-_ITEM_TYPE = np.dtype([("slot", "<u4"), ("record", RECORD_TYPE)])
+#: A record in one piece: NumPy copies a field of a structure at a time, and these at once.
+_WHOLE = np.dtype((np.void, RECORD_BYTES))
+_ITEM_TYPE = np.dtype([("slot", "<u4"), ("record", _WHOLE)])
 assert RECORD_TYPE.itemsize == RECORD_BYTES
 assert _ITEM_TYPE.itemsize == DELTA_ITEM.size
 
@@ -65,10 +68,10 @@ def pack_entries(entries: Sequence[Entry], vocabulary: Vocabulary) -> Records:
     try:
         _pack_decisions(records, [entry.decision_id for entry in entries], vocabulary)
         _pack_bases(records, [entry.base_limit or 0 for entry in entries], vocabulary)
-        code = vocabulary.times.code
-        records["times"] = [code((e.decided_us, e.period_end_us)) for e in entries]
+        times = [(entry.decided_us, entry.period_end_us) for entry in entries]
+        records["times"] = vocabulary.times.codes(times)
         records["arm"] = [entry.served_arm for entry in entries]
-        numbers = [*map(vocabulary.shared_of, entries)]
+        numbers = vocabulary.shared_of(entries)
         shared = np.array(vocabulary.shared, dtype=np.int64)[numbers]
         for at, name in enumerate(("terms", "reasons", "origin")):
             records[name] = shared[:, at]
@@ -79,9 +82,14 @@ def pack_entries(entries: Sequence[Entry], vocabulary: Vocabulary) -> Records:
     return records
 
 
-def as_records(raw: bytearray) -> Records:
-    """Records laid end to end, to be read and changed in place; ``raw`` cannot grow meanwhile."""
-    return np.frombuffer(raw, dtype=RECORD_TYPE)
+def records_at(raw: bytearray, slots: NDArray[np.int64]) -> Records:
+    """Copies of some of the records that lie in ``raw`` end to end."""
+    return np.frombuffer(raw, dtype=_WHOLE)[slots].view(RECORD_TYPE)
+
+
+def put_records(raw: bytearray, slots: NDArray[np.int64], records: Records) -> None:
+    """Replace some of the records that lie in ``raw`` end to end."""
+    np.frombuffer(raw, dtype=_WHOLE)[slots] = records.view(_WHOLE)
 
 
 def differ(some: Records, others: Records) -> NDArray[np.bool_]:
@@ -91,11 +99,11 @@ def differ(some: Records, others: Records) -> NDArray[np.bool_]:
     return found
 
 
-def items_of(slots: Sequence[int], raw: bytearray) -> bytes:
+def items_of(slots: NDArray[np.int64], raw: bytearray) -> bytes:
     """Slots with their records as a delta frame has them."""
     items = np.empty(len(slots), dtype=_ITEM_TYPE)
     items["slot"] = slots
-    items["record"] = as_records(raw)[items["slot"]]
+    items["record"] = np.frombuffer(raw, dtype=_WHOLE)[slots]
     return items.tobytes()
 
 
@@ -126,11 +134,17 @@ def _pack_bases(records: Records, bases: list[int], vocabulary: Vocabulary) -> N
 
 
 def _steps(probabilities: list[float | None]) -> NDArray[np.uint16]:
-    known = np.array([value is not None for value in probabilities])
-    values = np.array([0.0 if value is None else value for value in probabilities])
-    # Written so that NaN is outside, too.
-    outside = ~((values >= 0.0) & (values <= 1.0))
+    values = np.array(probabilities, dtype=np.float64)  # None becomes NaN
+    absent = np.isnan(values)
+    outside = ~(absent | ((values >= 0.0) & (values <= 1.0)))
     if outside.any():
-        worst = values[outside][0]
-        raise InvalidInput(f"probability {worst} lies outside 0..1.", field="probability")
-    return np.where(known, np.rint(values * STEPS), NO_PROBABILITY).astype(np.uint16)
+        _refuse_probability(values[outside][0])
+    missing = np.count_nonzero(absent)
+    if missing and missing != probabilities.count(None):
+        _refuse_probability(np.nan)
+    steps = np.where(absent, NO_PROBABILITY, np.rint(values * STEPS))
+    return steps.astype(np.uint16)
+
+
+def _refuse_probability(value: float) -> NoReturn:
+    raise InvalidInput(f"probability {value} lies outside 0..1.", field="probability")

@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from numpy.typing import NDArray
 
 from flyball.errors import InvalidInput, NotFound
 from serving.snapshot.disk import append_at, remove_before, storage_errors, write_whole
@@ -23,7 +24,7 @@ from serving.snapshot.layout import (
     digest_of,
     name_key,
 )
-from serving.snapshot.packing import as_records, differ, items_of, pack_entries
+from serving.snapshot.packing import differ, items_of, pack_entries, put_records, records_at
 from serving.snapshot.version import (
     Version,
     base_name,
@@ -38,6 +39,9 @@ MAX_DELTA_SHARE = 0.1
 #: Entries that become records at once: their columns stay in a core's cache.
 _BATCH = 4_096
 _LONGEST_NAME = 255
+
+Slots = NDArray[np.int64]
+_NO_SLOTS: Slots = np.empty(0, dtype=np.int64)
 
 
 class Fence(Protocol):
@@ -76,11 +80,12 @@ class SnapshotWriter:
         self._directory = directory
         self._key = key
         self._fence = OwnDirectory(directory) if fence is None else fence
-        self._names: list[bytes] = []
+        # In the order of their slots: those of new tenants follow those already there.
         self._slots: dict[str, int] = {}
-        # Laid end to end: a million objects would cost twice the memory and their own time.
+        # Laid end to end: a million objects would cost twice the memory, their own time, and that
+        # of the garbage collector, which looks at each in the middle of a publication.
         self._records = bytearray()
-        self._heap_bytes = 0
+        self._heap = bytearray()
         self._aliases: dict[bytes, str] = {}
         self._vocabulary = Vocabulary()
         self._epoch = 0
@@ -116,8 +121,7 @@ class SnapshotWriter:
         """
         self._enter_epoch()
         self._behind = True
-        self._names, self._slots, self._records = [], {}, bytearray()
-        self._heap_bytes = 0
+        self._slots, self._records, self._heap = {}, bytearray(), bytearray()
         self._vocabulary = Vocabulary()
         self._put(entries)
         self._aliases = {name_key(a.encode()): tenant for a, tenant in aliases.items()}
@@ -139,7 +143,7 @@ class SnapshotWriter:
         self._enter_epoch()
         must_rebase, self._behind = self._behind or not self._digest, True
         words = self._vocabulary.sizes()
-        known = len(self._names)
+        known = len(self._slots)
         changed = self._put(entries)
         moved = self._move_aliases(aliases or {})
         due = self._delta_records + len(changed)
@@ -147,7 +151,7 @@ class SnapshotWriter:
             return self._write_base(created_us, as_of_us)
         added = Additions(
             **self._vocabulary.since(words),
-            tenants=[name.decode("ascii") for name in self._names[known:]],
+            tenants=[*islice(reversed(self._slots), len(self._slots) - known)][::-1],
             aliases=moved,
         )
         return self._append_frame(changed, added, created_us, as_of_us)
@@ -164,16 +168,17 @@ class SnapshotWriter:
         self._created_us = max(created_us, self._created_us)
         return Version(self._epoch, self._number), self._created_us
 
-    def _put(self, entries: Iterable[Entry]) -> list[int]:
-        """Set tenants' records; the slots of those that are new or changed."""
-        changed: list[int] = []
+    def _put(self, entries: Iterable[Entry]) -> Slots:
+        """Set tenants' records; the slots of those that are new or changed, in order."""
+        changed = [_NO_SLOTS]
         following = iter(entries)
         while batch := [*islice(following, _BATCH)]:
-            changed += self._put_batch(batch)
-        return changed
+            changed.append(self._put_batch(batch))
+        # A tenant named in two batches of one call counts once.
+        return np.unique(np.concatenate(changed))
 
-    def _put_batch(self, entries: list[Entry]) -> list[int]:
-        known = len(self._names)
+    def _put_batch(self, entries: list[Entry]) -> Slots:
+        known = len(self._slots)
         # A tenant named twice counts once, with its last entry.
         last = {entry.tenant_id: entry for entry in entries}
         # Before anything is kept: a refused entry must not leave empty records behind.
@@ -183,14 +188,12 @@ class SnapshotWriter:
             self._add_tenants([name for name in last if name not in self._slots])
             found = [*map(self._slots.get, last)]
         slots = np.array(found, dtype=np.int64)
-        records = as_records(self._records)
-        held = records[slots]
+        held = records_at(self._records, slots)
         for name in ("name_offset", "name_length"):
             packed[name] = held[name]
         changed = differ(packed, held) | (slots >= known)
-        records[slots[changed]] = packed[changed]
-        moved: list[int] = slots[changed].tolist()
-        return moved
+        put_records(self._records, slots[changed], packed[changed])
+        return slots[changed]
 
     def _add_tenants(self, tenant_ids: list[str]) -> None:
         """Give new tenants slots, and records that know their names only."""
@@ -200,10 +203,9 @@ class SnapshotWriter:
                 f"A tenant's id is longer than {_LONGEST_NAME} bytes.", field="tenant_id"
             )
         for tenant_id, name in zip(tenant_ids, names, strict=True):
-            self._slots[tenant_id] = len(self._names)
-            self._names.append(name)
-            self._records += RECORD.pack(0, 0, self._heap_bytes, 0, 0, 0, 0, 0, 0, 0, len(name), 0)
-            self._heap_bytes += len(name)
+            self._slots[tenant_id] = len(self._slots)
+            self._records += RECORD.pack(0, 0, len(self._heap), 0, 0, 0, 0, 0, 0, 0, len(name), 0)
+            self._heap += name
 
     def _move_aliases(self, aliases: Mapping[str, str | None]) -> dict[str, int | None]:
         moved: dict[str, int | None] = {}
@@ -228,8 +230,9 @@ class SnapshotWriter:
             for key, tenant in sorted(self._aliases.items())
             if (slot := self._slots.get(tenant)) is not None
         ]
-        own = {name_key(name) for name in self._names} if aliases else set()
-        aliases = [pair for pair in aliases if pair[0] not in own]
+        if aliases:
+            own = {name_key(name) for name in map(str.encode, self._slots)}
+            aliases = [pair for pair in aliases if pair[0] not in own]
         sections = self._sections(aliases)
         body = b"".join(sections)
         records, index, alias_bytes, heap, words = (len(section) for section in sections)
@@ -239,9 +242,9 @@ class SnapshotWriter:
             version.number,
             created_us,
             as_of_us,
-            len(self._names),
+            len(self._slots),
             len(aliases),
-            home_count(len(self._names) + len(aliases)),
+            home_count(len(self._slots) + len(aliases)),
             0,
             records,
             index,
@@ -262,21 +265,19 @@ class SnapshotWriter:
         return version
 
     def _sections(self, aliases: list[tuple[bytes, int]]) -> tuple[bytes, ...]:
-        keys = chain(map(name_key, self._names), (key for key, _ in aliases))
-        index = build_index(home_hashes(keys), home_count(len(self._names) + len(aliases)))
+        keys = chain(map(name_key, map(str.encode, self._slots)), (key for key, _ in aliases))
+        index = build_index(home_hashes(keys), home_count(len(self._slots) + len(aliases)))
         return (
             bytes(self._records),
             index.astype("<u4").tobytes(),
             b"".join(ALIAS.pack(key, slot) for key, slot in aliases),
-            b"".join(self._names),
+            bytes(self._heap),
             msgspec.json.encode(self._vocabulary.everything()),
         )
 
     def _append_frame(
-        self, slots: list[int], added: Additions, created_us: int, as_of_us: int
+        self, slots: Slots, added: Additions, created_us: int, as_of_us: int
     ) -> Version:
-        # A tenant named in two batches of one call counts once, with its last record.
-        unique = [*dict.fromkeys(slots)]
         version, created_us = self._next(created_us)
         raw = pack_frame(
             self._key,
@@ -285,13 +286,13 @@ class SnapshotWriter:
             base=self._digest,
             created_us=created_us,
             as_of_us=as_of_us,
-            records=items_of(unique, self._records),
+            records=items_of(slots, self._records),
             additions=added,
         )
         path = delta_path(self._directory / base_name(self._base))
         with storage_errors(path):
             append_at(path, raw, self._delta_bytes)
         self._delta_bytes += len(raw)
-        self._delta_records += len(unique)
+        self._delta_records += len(slots)
         self._behind = False
         return version

@@ -11,7 +11,7 @@ import structlog
 from serving.node.metrics import NodeMetrics
 from serving.node.node import Node
 
-#: How often the directory is looked at.
+#: How often the directory is looked at, beside whenever something has come.
 REFRESH_SECONDS = 0.1
 #: How long a stopping follower waits for its threads.
 STOP_SECONDS = 5.0
@@ -19,6 +19,9 @@ STOP_SECONDS = 5.0
 
 class Mirroring(Protocol):
     """Keeps the node's directory like the service's, until it is stopped."""
+
+    #: Called when something new is whole in the directory.
+    when_taken: Callable[[], None]
 
     @property
     def refused(self) -> bool:
@@ -61,9 +64,11 @@ class Follower:
         refreshes: bool = True,
     ) -> None:
         self._node = node
+        self._taken = threading.Event()
         self._mirroring = mirroring
         if mirroring is not None:
             node.distrusts = lambda: mirroring.refused
+            mirroring.when_taken = self._taken.set
         self._now_us = now_us
         self._metrics = metrics
         self._refreshes = refreshes
@@ -86,6 +91,7 @@ class Follower:
     def stop(self) -> None:
         """Stop both threads and wait a moment for them."""
         self._stop.set()
+        self._taken.set()
         if self._mirroring is not None:
             self._mirroring.close()
         for thread in self._threads:
@@ -101,7 +107,12 @@ class Follower:
             self._metrics.show(self._node.standing(now_us), now_us)
 
     def _refresh(self) -> None:
-        while not self._stop.wait(REFRESH_SECONDS):
+        # Another process may keep the directory: then nobody says when something has come.
+        while True:
+            self._taken.wait(REFRESH_SECONDS)
+            self._taken.clear()
+            if self._stop.is_set():
+                return
             try:
                 self._look()
             except Exception:

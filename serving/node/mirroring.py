@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,6 +42,8 @@ class StreamedMirror:
         self._log = structlog.get_logger("serving.node")
         self._complaint = ""
         self._refused = False
+        #: Called when something new is whole in the directory; by the thread that mirrors.
+        self.when_taken: Callable[[], None] = lambda: None
 
     @property
     def refused(self) -> bool:
@@ -91,6 +93,7 @@ class StreamedMirror:
                     # A first part says nothing yet: only what is whole has been verified.
                     if mirror.take(chunk):
                         self._complaint, self._refused = "", False
+                        self.when_taken()
                     if stop.is_set():
                         break
             except FlyballError as error:

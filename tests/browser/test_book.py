@@ -65,6 +65,41 @@ def test_the_list_is_accessible_and_looked_at(
     accessible(page)
 
 
+#: The longest that people write: logins that are addresses, titles of tasks, amounts.
+_AS_LONG_AS_IT_GETS = """() => {
+  const label = (name) => document.querySelectorAll(`td[data-label="${name}"]`);
+  for (const cell of label("Owner")) cell.textContent = "maximiliane.oberhauser@example.com";
+  for (const name of ["Multiplier", "Last touch"]) for (const cell of label(name))
+    cell.innerHTML = '<span class="arm room">×1.15 <span class="arm-word">more room</span></span>' +
+      '<span class="sub">by maximiliane.oberhauser@example.com until 26 Nov 2026</span>';
+  for (const cell of label("Open task")) { cell.className = "wrap";
+    cell.innerHTML = '<span class="clamp">Call about the seats that they asked for</span>' +
+      '<span class="sub">due 26 Nov 2026, 3 more</span>'; }
+  for (const cell of label("Why")) cell.textContent = "Person's choice, limited";
+}"""
+
+
+def test_every_usual_column_fits_a_laptop_and_a_narrower_table_keeps_the_accounts_in_sight(
+    visit: Visit, shot: Shot
+) -> None:
+    page = visit("ann", width=1440)
+    page.goto("/console/?size=25")
+    table = page.get_by_role("region", name="Accounts, table")
+    page.evaluate(_AS_LONG_AS_IT_GETS)
+    assert page.locator("th[scope=col]").last.inner_text() == "Data"
+    assert table.evaluate("it => it.scrollWidth <= it.clientWidth")
+    shot(page, "book-full-1440")
+    page.set_viewport_size({"width": 1024, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    # What does not fit is scrolled inside the table, beside the account's name.
+    table.evaluate("it => { it.scrollLeft = it.scrollWidth }")
+    box, edge = page.locator("[data-open]").first.bounding_box(), table.bounding_box()
+    assert box is not None
+    assert edge is not None
+    assert edge["x"] <= box["x"] < edge["x"] + 120
+    shot(page, "book-full-1024")
+
+
 @pytest.mark.parametrize("javascript", [True, False])
 def test_searching_filtering_sorting_and_paging(visit: Visit, javascript: bool) -> None:
     page = visit("ann", javascript=javascript)

@@ -20,7 +20,14 @@ from flyball.errors import InvalidInput
 from serving.evaluating.document import document
 from serving.evaluating.live_context import LiveContext, read_context
 from serving.evaluating.verdict import NOTHING, Busy, Evaluated
-from serving.rest.lookup import plain_headers
+from serving.rest.plain_request import (
+    END,
+    MAX_FAST_BYTES,
+    MAX_REMEMBERED,
+    NAME,
+    answer_head,
+    plain_headers,
+)
 from serving.snapshot.answer import Answer
 from serving.worker import Worker
 
@@ -29,14 +36,7 @@ _SKIP = len(_START)
 _ACTION = b":evaluate HTTP/1.1\r\n"
 # The request line keeps its end, so that a request without any header has one too.
 _LINE = len(_ACTION) - 2
-_END = b"\r\n\r\n"
-# The rule of flyball.identity, for names that need no unescaping.
-_NAME = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_.:@|+=~-]{0,127}").fullmatch
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,5})[ \t]*(?=\r\n|\Z)", re.IGNORECASE)
-#: Requests longer than this are left to the parser: contexts are short.
-MAX_FAST_BYTES = 4096
-#: Header blocks remembered as harmless and authorised; gateways repeat theirs.
-MAX_REMEMBERED = 4096
 #: What may wait behind an evaluation before no more is read from the connection.
 _MAX_BEHIND_BYTES = 1 << 16
 
@@ -54,11 +54,11 @@ class Desk:
         """Name and context of one whole request; None for anything that is not plain."""
         name_end = data.find(_ACTION, _SKIP)
         name = data[_SKIP:name_end]
-        if name_end < 0 or not _NAME(name) or b".." in name:
+        if name_end < 0 or not NAME(name) or b".." in name:
             return None
         line_end = name_end + _LINE
-        end = data.find(_END, line_end)
-        body_at = end + len(_END)
+        end = data.find(END, line_end)
+        body_at = end + len(END)
         if end < 0 or self._body_bytes(data[line_end:end]) != len(data) - body_at:
             return None
         try:
@@ -95,11 +95,7 @@ class Desk:
         """The answer's first lines, up to the number of its bytes."""
         # uvicorn makes a new list every second, for the date; its identity is the cache's key.
         if defaults is not self._head_source:
-            self._head = (
-                b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncache-control: no-store\r\n"
-                + b"".join(b"%b: %b\r\n" % header for header in defaults)
-                + b"content-length: "
-            )
+            self._head = answer_head(defaults)
             self._head_source = defaults
         return self._head
 

@@ -11,33 +11,23 @@ property test. Measured in ``benchmarks/serving.py``.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from serving.rest.plain_request import (
+    END,
+    MAX_FAST_BYTES,
+    MAX_REMEMBERED,
+    NAME,
+    answer_head,
+    plain_headers,
+)
+
 _START = b"GET /v1/decisions/"
 _SKIP = len(_START)
 _VERSION = b" HTTP/1.1\r\n"
-_END = b"\r\n\r\n"
-# Names that need no unescaping and cannot be a path; the rule of flyball.identity.
-_NAME = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_.:@|+=~-]{0,127}").fullmatch
-#: Requests longer than this are left to the parser: gateways send short ones.
-MAX_FAST_BYTES = 4096
-#: Header blocks remembered as harmless and authorised; gateways repeat theirs.
-MAX_REMEMBERED = 4096
-# Headers that change what the bytes after the request mean, or how the answer must be sent.
-_UNUSUAL = frozenset(
-    (
-        b"connection",
-        b"content-length",
-        b"expect",
-        b"transfer-encoding",
-        b"upgrade",
-        b"if-none-match",
-    )
-)
 
 
 class Lookup(Protocol):
@@ -52,34 +42,6 @@ class Lookup(Protocol):
     @property
     def epoch(self) -> int:
         """Changes whenever an earlier ``may_look_up`` could be answered differently."""
-
-
-def plain_headers(block: bytes) -> dict[bytes, bytes] | None:
-    """Headers (lower-case name to value) of a block without surprises; None if there are any.
-
-    A surprise is a header of ``_UNUSUAL``, a repeated authorisation or host, a folded line, a name
-    that is no token, or a bare line feed: whatever two parsers might read differently.
-    """
-    headers: dict[bytes, bytes] = {}
-    for line in block.split(b"\r\n"):
-        name, colon, value = line.partition(b":")
-        lowered = name.lower()
-        if (
-            not colon
-            or not name
-            or b"\n" in line
-            or b"\r" in line
-            or b"\0" in line
-            or not all(byte in _TOKEN for byte in name)
-            or lowered in _UNUSUAL
-            or (lowered in headers and lowered in (b"authorization", b"host"))
-        ):
-            return None
-        headers[lowered] = value.strip()
-    return headers
-
-
-_TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
 class LookupProtocol(HttpToolsProtocol):
@@ -117,11 +79,11 @@ class LookupProtocol(HttpToolsProtocol):
             and (self.cycle is None or self.cycle.response_complete)
             and not self.flow.write_paused
             and not self.pipeline
-            and data.find(_END) == len(data) - 4
+            and data.find(END) == len(data) - 4
         ):
             line_end = data.find(_VERSION, _SKIP)
             name = data[_SKIP:line_end]
-            if line_end > _SKIP and _NAME(name) and b".." not in name:
+            if line_end > _SKIP and NAME(name) and b".." not in name:
                 block = data[line_end + len(_VERSION) : -4]
                 if self.remembered.get(block) == self.lookup.epoch or self._verified(block):
                     self._reply(self.lookup.answer(name))
@@ -145,11 +107,7 @@ class LookupProtocol(HttpToolsProtocol):
         # uvicorn makes a new list every second, for the date; its identity is the cache's key.
         if defaults is not self._head_source:
             self._head_source = defaults
-            self._head = (
-                b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncache-control: no-store\r\n"
-                + b"".join(b"%b: %b\r\n" % header for header in defaults)
-                + b"content-length: "
-            )
+            self._head = answer_head(defaults)
         self.transport.write(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
         self._looked_up = True
         if self.timeout_keep_alive_task is None:

@@ -7,13 +7,14 @@ from typing import Protocol
 from flyball.enforcement.fields import limit_fields
 from flyball.enforcement.terms import Terms
 from flyball.enforcement.verdict import Verdict
-
-#: A header field as ASGI has it.
-Field = tuple[bytes, bytes]
+from serving.pace import Field
 
 
 class Judgement(Protocol):
-    """Whose request it is, whether it passes, and what is said about its limits."""
+    """Whose request it is, whether it passes, and what is said about its limits.
+
+    A :class:`serving.pace.Paced` is one.
+    """
 
     @property
     def terms(self) -> Terms:

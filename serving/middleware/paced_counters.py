@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flyball.enforcement.bucket import Bucket
 from flyball.enforcement.counters import Counters
-from serving.middleware.pace import Pace, Paced
+from serving.pace import Pace, Paced
 
 
 class PacedCounters(Counters):

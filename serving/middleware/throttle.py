@@ -19,14 +19,15 @@ from flyball.enforcement.terms import LimitTerms, Terms
 from flyball.enforcement.verdict import Verdict
 from flyball.limit import LimitKind
 from serving.middleware.asgi import App, Message, Receive, Scope, Send
-from serving.middleware.judgement import Field, Judged, Judgement
+from serving.middleware.judgement import Judged, Judgement
+from serving.middleware.lane import Lane
 from serving.middleware.local_counters import CounterStore, LocalCounters
-from serving.middleware.pace import Lane
 from serving.middleware.settings import ThrottleSettings
 from serving.middleware.tenancy import Tenancy
 from serving.middleware.waiting import WaitingRooms
 from serving.node.metrics import NodeMetrics
 from serving.node.standing import State
+from serving.pace import Field
 
 #: Says which tenant a request belongs to, from what the application has authenticated; None: none.
 Identify = Callable[[Scope], "str | None"]

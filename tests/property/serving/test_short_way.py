@@ -9,7 +9,7 @@ from flyball.enforcement.counters import Ask, Counters
 from flyball.enforcement.fields import limit_fields
 from flyball.enforcement.terms import EndpointTerms, LimitTerms, Terms
 from flyball.limit import LimitKind
-from serving.middleware.pace import Lane
+from serving.middleware.lane import Lane
 from serving.middleware.paced_counters import PacedCounters
 
 START_US = 1_767_571_200_000_000

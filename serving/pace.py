@@ -15,7 +15,9 @@ from flyball.enforcement.terms import EndpointTerms, LimitTerms, Terms
 from flyball.enforcement.verdict import LimitState, Verdict
 from flyball.instant import SECOND_US
 from flyball.limit import LimitKind
-from serving.middleware.judgement import Field
+
+#: A header field as ASGI has it.
+Field = tuple[bytes, bytes]
 
 _STANDING = f'"{REQUEST_METER}"'.encode() + b";r=%d;t=%d"
 #: Larger limits go the whole way: a header field cannot say all of them (RFC 9651).
@@ -66,7 +68,7 @@ class Pace:
 
 
 class Paced:
-    """A :class:`serving.middleware.judgement.Judgement` of a request that passed at its pace.
+    """What is said of a request that passed at its pace.
 
     ``remaining`` is in requests; ``reset_us`` is how long until all of them are there again.
     """
@@ -91,34 +93,17 @@ class Paced:
 
     @property
     def terms(self) -> Terms:
-        """See :class:`serving.middleware.judgement.Judgement`."""
+        """What is enforced for the tenant."""
         return self._pace.terms
 
     @property
     def verdict(self) -> Verdict:
-        """See :class:`serving.middleware.judgement.Judgement`."""
+        """The same as a verdict, for whoever asks."""
         return Verdict(states=(_state(self._pace.rate, self._remaining, self._reset_us),))
 
 
-class Lane:
-    """A tenant's terms, and what follows from them for all of its requests.
-
-    ``pace`` is None where a plain request counts towards more than a rate, or towards nothing, and
-    where it may hold more than one slot; ``caps`` are the limits to what runs at the same time,
-    with the keys of their slots.
-    """
-
-    __slots__ = ("caps", "pace", "terms")
-
-    def __init__(self, terms: Terms, *, share: int = 1) -> None:
-        self.terms = terms
-        caps = [limit for limit in terms.limits if limit.kind is LimitKind.CONCURRENCY]
-        self.caps = tuple(((terms.tenant_id, limit.meter), limit.limit) for limit in caps)
-        weighed = any(limit.endpoints for limit in caps)
-        self.pace = None if weighed else _pace_of(terms, share)
-
-
-def _pace_of(terms: Terms, share: int) -> Pace | None:
+def pace_of(terms: Terms, *, share: int = 1) -> Pace | None:
+    """The pace of a tenant's plain requests; None where they count towards more, or nothing."""
     counted = [
         limit
         for limit in terms.limits

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from flyball.endpoint import endpoint_for
+from flyball.enforcement.bucket import Bucket
 from flyball.enforcement.counters import REQUEST_METER, Key
 from flyball.enforcement.fields import limit_fields
 from flyball.enforcement.terms import EndpointTerms, LimitTerms, Terms
@@ -65,6 +66,24 @@ class Pace:
     def is_plain(self, method: str, path: str) -> bool:
         """Whether a request counts one unit, and towards nothing else."""
         return endpoint_for(self.endpoints, method, path) is None
+
+    def pass_one(self, bucket: Bucket, now_us: int) -> Paced | None:
+        """Take one unit from the tenant's bucket.
+
+        None: not now, and nothing was taken;
+        :meth:`flyball.enforcement.counters.Counters.admit` can say why.
+        """
+        since_us = self.terms.since_us
+        bucket.adjust(
+            limit=self.limit,
+            window_us=self.window_us,
+            at_us=now_us if since_us is None or since_us > now_us else since_us,
+        )
+        wait_us, left, empty_us = bucket.look(1, size=self.size, now_us=now_us)
+        if wait_us:
+            return None
+        bucket.take(1)
+        return Paced(self, left - 1 if left > 0 else 0, empty_us + self.unit_us, now_us)
 
 
 class Paced:

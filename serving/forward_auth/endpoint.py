@@ -7,14 +7,14 @@ pass, and says so: a throttle must not become an outage.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from urllib.parse import parse_qs, unquote
 
 import structlog
+from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
 from flyball.decision import Source
-from flyball.enforcement.counters import Ask
+from flyball.enforcement.counters import REQUEST_METER, Ask, Key
 from flyball.enforcement.fields import STATE_FIELD, limit_fields
 from flyball.enforcement.refusal import MEDIA_TYPE, refusal_body
 from flyball.enforcement.terms import Terms
@@ -22,6 +22,7 @@ from flyball.enforcement.verdict import Verdict
 from flyball.errors import FlyballError
 from flyball.identity import check_identifier
 from serving.forward_auth.authorize_settings import AuthorizeSettings
+from serving.pace import pace_of
 from serving.rest.problem import problem
 from serving.shared_counters import LockBusy, SharedCounters
 from serving.terms_book import Decided, TermsBook
@@ -37,9 +38,25 @@ _PATHS = (b"x-forwarded-uri", b"x-original-uri", b"x-original-url")
 
 #: Where no endpoint has a weight or a limit of its own, all requests are alike.
 _ANYTHING = Ask()
+#: Tenants of whom is remembered what their requests have in common.
+_MOST_KNOWN = 20_000
 Fields = list[tuple[str, str]]
 #: Header fields as they are sent.
 Sent = list[tuple[bytes, bytes]]
+
+
+class Known:
+    """What is the same for all requests of a tenant until its decision changes."""
+
+    __slots__ = ("has_endpoints", "pace", "place", "terms", "told")
+
+    def __init__(self, terms: Terms, decided: Decided, counters: SharedCounters) -> None:
+        self.terms = terms
+        self.has_endpoints = any(limit.endpoints for limit in terms.limits)
+        self.pace = pace_of(terms)
+        key: Key = (terms.tenant_id, REQUEST_METER, "")
+        self.place = counters.place_of(key)
+        self.told = tuple(_encoded(decision_fields(decided)))
 
 
 class AuthorizeEndpoint:
@@ -50,6 +67,9 @@ class AuthorizeEndpoint:
         self._tenant_header = settings.tenant_header.lower().encode()
         self._plan_url = settings.plan_url or None
         self._book = TermsBook(worker.answer, lambda: worker.reader.created_us, worker.mark)
+        self._known: dict[str, Known] = {}
+        # Looking a label up costs more than counting.
+        self._verdicts: dict[str, Counter] = {}
         self._counters: SharedCounters | None = None
         self._log = structlog.get_logger("serving.forward_auth")
         self._reported = ""
@@ -91,20 +111,32 @@ class AuthorizeEndpoint:
             terms, decided = self._book.look_up(name)
             if decided.source == Source.UNKNOWN_TENANT:
                 return self._passed("unknown_tenant", _state(decided.source))
-            ask = _ask(headers, scope) if _has_endpoints(terms) else _ANYTHING
-            return self._count(terms, decided, ask, deny_status)
+            known = self._known.get(name)
+            if known is None or known.terms is not terms:
+                known = self._know(name, terms, decided)
+            ask = _ask(headers, scope) if known.has_endpoints else _ANYTHING
+            return self._count(known, ask, deny_status)
         except LockBusy:
             return self._passed("open", _state("open"))
         except Exception as error:
             self._report(error)
             return self._passed("open", _state("open"))
 
-    def _count(
-        self, terms: Terms, decided: Decided, ask: Ask, deny_status: int
-    ) -> tuple[int, Sent, bytes]:
+    def _know(self, name: str, terms: Terms, decided: Decided) -> Known:
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        known = self._known[name] = Known(terms, decided, self._shared())
+        return known
+
+    def _count(self, known: Known, ask: Ask, deny_status: int) -> tuple[int, Sent, bytes]:
         now_us = self._worker.now_us()
+        pace, terms = known.pace, known.terms
+        if pace is not None and (not pace.endpoints or pace.is_plain(ask.method, ask.path)):
+            paced = self._shared().pass_one(pace, known.place, now_us)
+            if paced is not None:
+                return self._passed("allowed", [*known.told, *paced.fields])
         verdict = self._shared().admit(terms, ask, now_us)
-        fields = [*_told(decided), *_encoded(limit_fields(verdict, now_us))]
+        fields = [*known.told, *_encoded(limit_fields(verdict, now_us))]
         if verdict.passes:
             if verdict.delay_us:
                 held_ms = -(-verdict.delay_us // 1_000)
@@ -113,7 +145,7 @@ class AuthorizeEndpoint:
         return self._refused(verdict, fields, deny_status)
 
     def _refused(self, verdict: Verdict, fields: Sent, deny_status: int) -> tuple[int, Sent, bytes]:
-        self._worker.metrics.authorized.labels("denied").inc()
+        self._note("denied")
         fields += [
             (b"x-flyball-status", b"%d" % verdict.status),
             (b"content-type", MEDIA_TYPE.encode()),
@@ -122,8 +154,14 @@ class AuthorizeEndpoint:
         return status, fields, refusal_body(verdict, plan_url=self._plan_url)
 
     def _passed(self, verdict: str, fields: Sent) -> tuple[int, Sent, bytes]:
-        self._worker.metrics.authorized.labels(verdict).inc()
+        self._note(verdict)
         return 200, fields, b""
+
+    def _note(self, verdict: str) -> None:
+        counter = self._verdicts.get(verdict)
+        if counter is None:
+            counter = self._verdicts[verdict] = self._worker.metrics.authorized.labels(verdict)
+        counter.inc()
 
     def _shared(self) -> SharedCounters:
         # Opened at the first request: a read-only home serves lookups all the same.
@@ -161,12 +199,6 @@ def decision_fields(decided: Decided) -> Fields:
     return fields
 
 
-@lru_cache(maxsize=8_192)
-def _told(decided: Decided) -> tuple[tuple[bytes, bytes], ...]:
-    """The decision as it is sent: the same for each of a tenant's requests."""
-    return tuple(_encoded(decision_fields(decided)))
-
-
 def _encoded(fields: Fields) -> Sent:
     return [(name.encode(), value.encode("latin-1", "replace")) for name, value in fields]
 
@@ -189,14 +221,6 @@ def _authorization(headers: dict[bytes, bytes]) -> bytes | None:
 def _host(scope: Scope, headers: dict[bytes, bytes]) -> bytes | None:
     # Gateways may keep the original Host. Through a Unix socket nobody can be sent by a web page.
     return None if scope.get("client") is None else headers.get(b"host")
-
-
-def _has_endpoints(terms: Terms) -> bool:
-    # A loop, because any(…) over a generator takes three times as long on every request.
-    for limit in terms.limits:  # noqa: SIM110
-        if limit.endpoints:
-            return True
-    return False
 
 
 def _ask(headers: dict[bytes, bytes], scope: Scope) -> Ask:

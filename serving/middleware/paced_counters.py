@@ -20,23 +20,10 @@ class PacedCounters(Counters):
         return self._share
 
     def pass_one(self, pace: Pace, now_us: int) -> Paced | None:
-        """Count one unit towards a rate.
-
-        None: not now, and nothing was counted; :meth:`Counters.admit` can say why.
-        """
+        """Count one unit towards a rate; see :meth:`Pace.pass_one`."""
         bucket = self._buckets.get(pace.key)
         if bucket is None:
             bucket = self._buckets[pace.key] = Bucket(
                 limit=pace.limit, window_us=pace.window_us, at_us=now_us
             )
-        since_us = pace.terms.since_us
-        bucket.adjust(
-            limit=pace.limit,
-            window_us=pace.window_us,
-            at_us=now_us if since_us is None or since_us > now_us else since_us,
-        )
-        wait_us, left, empty_us = bucket.look(1, size=pace.size, now_us=now_us)
-        if wait_us:
-            return None
-        bucket.take(1)
-        return Paced(pace, left - 1 if left > 0 else 0, empty_us + pace.unit_us, now_us)
+        return pace.pass_one(bucket, now_us)

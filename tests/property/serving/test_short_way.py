@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flyball.enforcement.counters import Ask, Counters
@@ -11,6 +14,8 @@ from flyball.enforcement.terms import EndpointTerms, LimitTerms, Terms
 from flyball.limit import LimitKind
 from serving.middleware.lane import Lane
 from serving.middleware.paced_counters import PacedCounters
+from serving.pace import pace_of
+from serving.shared_counters import SharedCounters
 
 START_US = 1_767_571_200_000_000
 #: Counts otherwise: three units, and towards a limit of its own.
@@ -84,6 +89,43 @@ def test_either_way_says_and_counts_the_same(
         assert paced.verdict == told
         said = [(name.decode(), value.decode()) for name, value in paced.fields]
         assert said == limit_fields(told, now_us)
+
+
+@given(RATES, OTHERS, STEPS)
+@settings(max_examples=30)
+def test_two_processes_going_different_ways_count_as_one(
+    first: LimitTerms,
+    others: list[LimitTerms],
+    steps: list[tuple[int, LimitTerms | None, str, int | None]],
+) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "counters"
+        alone = SharedCounters(Path(folder) / "alone", slots=64)
+        ways = [SharedCounters(path, slots=64), SharedCounters(path, slots=64)]
+        rate, now_us = first, START_US
+        for number, (gap, change, target, ago) in enumerate(steps):
+            now_us += gap
+            rate = change or rate
+            terms = Terms(
+                tenant_id="ent_1",
+                limits=(rate, *others),
+                source="fresh",
+                since_us=None if ago is None else now_us - ago,
+            )
+            ask = Ask(path=target)
+            told = alone.admit(terms, ask, now_us)
+            pace, counters = pace_of(terms), ways[number % 2]
+            assert pace is not None
+            plain = not pace.endpoints or pace.is_plain("GET", target)
+            paced = None
+            if number % 3 and plain:
+                paced = counters.pass_one(pace, counters.place_of(pace.key), now_us)
+            if paced is None:
+                assert counters.admit(terms, ask, now_us) == told
+            else:
+                assert paced.verdict == told
+        for counters in (alone, *ways):
+            counters.close()
 
 
 def test_what_a_plain_request_counts_towards_decides_which_way_it_goes() -> None:

@@ -13,6 +13,7 @@ from flyball.enforcement.counters import Ask, Counters
 from flyball.enforcement.terms import EndpointTerms, LimitTerms, Terms
 from flyball.errors import StorageError
 from flyball.limit import LimitKind
+from serving.pace import pace_of
 from serving.shared_counters import GROUP_SLOTS, LockBusy, SharedCounters
 
 SECOND = 1_000_000
@@ -54,6 +55,19 @@ def test_two_views_of_one_file_count_together(tmp_path: Path) -> None:
     assert passed(one, terms(), 6) == 6
     assert passed(other, terms(), 6) == 4
     assert passed(one, terms(), 1) == 0
+
+
+def test_the_short_way_counts_what_has_a_slot_and_leaves_the_rest(tmp_path: Path) -> None:
+    one, other = SharedCounters(tmp_path / "c"), SharedCounters(tmp_path / "c")
+    pace = pace_of(terms())
+    assert pace is not None
+    place = one.place_of(pace.key)
+    assert one.pass_one(pace, place, NOW) is None  # no slot yet
+    assert passed(other, terms(), 6) == 6
+    ways = [(one, other)[n % 2].pass_one(pace, place, NOW) for n in range(6)]
+    assert [way is not None for way in ways] == [True] * 4 + [False] * 2
+    assert passed(one, terms(), 1) == 0
+    assert one.pass_one(pace, place, NOW + 6 * SECOND) is not None
 
 
 def test_real_processes_together_let_through_exactly_the_limit(tmp_path: Path) -> None:
@@ -138,6 +152,10 @@ def test_a_lock_that_is_kept_is_not_waited_for(tmp_path: Path) -> None:
         assert holder.stdout.readline() == b"held\n"
         with pytest.raises(LockBusy):
             counters.admit(terms(), Ask(), NOW)
+        pace = pace_of(terms())
+        assert pace is not None
+        with pytest.raises(LockBusy):
+            counters.pass_one(pace, counters.place_of(pace.key), NOW)
         holder.communicate(b"")
     assert passed(counters, terms(), 1) == 1
 

@@ -6,6 +6,7 @@ is shipped; ``unhurried``: with a long one, where counts matter and the machine 
 
 from __future__ import annotations
 
+import abc
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -26,13 +27,14 @@ def hourly(arm: int, tenant: str, *, base: int = 100) -> Entry:
     return replace(entry(tenant, arm, base=base), window_seconds=3_600)
 
 
-class AskingRules:
+class AskingRules(abc.ABC):
     """The tests; ``gateway`` runs the make on its shipped configuration."""
 
+    @abc.abstractmethod
     def gateway(
         self, server: Server, folder: Path, *, hurried: bool = False
     ) -> AbstractContextManager[AskingGateway]:
-        raise NotImplementedError
+        """The make, asking ``server``."""
 
     #: Whether the service behind is told the decision and not only the state.
     tells_the_decision = True

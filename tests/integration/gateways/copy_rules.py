@@ -6,6 +6,7 @@ A make's tests inherit from `CopyRules` and say how to run it beside a sidecar t
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -54,13 +55,14 @@ def limit(running: Copying, key: str = "key-1") -> str | None:
     return value
 
 
-class CopyRules:
+class CopyRules(abc.ABC):
     """The tests; ``gateway`` runs the make, with its files in ``folder / "flyball"``."""
 
+    @abc.abstractmethod
     def gateway(
         self, server: Server, behind: ServiceBehind, folder: Path
     ) -> AbstractContextManager[Copying]:
-        raise NotImplementedError
+        """The make beside a sidecar that follows ``server``, in front of ``behind``."""
 
     def test_a_change_reaches_traffic_within_two_seconds_and_hands_out_no_fresh_bucket(
         self, server: Server, behind: ServiceBehind, tmp_path: Path

@@ -6,10 +6,8 @@ A gateway's tests inherit from `PluginRules`; their fixture ``running`` says wha
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from tests.integration.gateways.nginx.decision_lines import DecisionFiles, limit, line
@@ -74,13 +72,4 @@ class PluginRules:
         parallel = limit("workflows.concurrent", "concurrency", base=2, window=0)
         files.change(line("ent_1", parallel))
         wait_for(lambda: "X-RateLimit-Limit" not in running.get().headers, 2)
-
-        def one(_: int) -> int:
-            url = f"http://127.0.0.1:{running.port}/slow"
-            with httpx2.Client(timeout=10, verify=False, trust_env=False) as client:
-                return client.get(url, headers={"X-API-Key": "key-1"}).status_code
-
-        behind.most = 0
-        with ThreadPoolExecutor(4) as pool:
-            assert list(pool.map(one, range(4))) == [200] * 4
-        assert behind.most == 2
+        assert behind.most_at_once(running.port, 4) == 2

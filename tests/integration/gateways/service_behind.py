@@ -6,9 +6,12 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx2
 
 SLOW_SECONDS = 0.4
 
@@ -21,6 +24,22 @@ class ServiceBehind:
     running: int = 0
     most: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def most_at_once(self, port: int, requests: int) -> int:
+        """How many of so many slow requests, sent at once to a gateway, ran at the same time.
+
+        None of them may be refused: what has no slot waits for one.
+        """
+
+        def status(_: int) -> int:
+            with httpx2.Client(timeout=10, verify=False, trust_env=False) as client:
+                url = f"http://127.0.0.1:{port}/slow"
+                return client.get(url, headers={"X-API-Key": "key-1"}).status_code
+
+        self.most = 0
+        with ThreadPoolExecutor(requests) as pool:
+            assert list(pool.map(status, range(requests))) == [200] * requests
+        return self.most
 
 
 @contextmanager

@@ -18,9 +18,9 @@ from commands.main import run
 from flyball.economics import Economics
 from flyball.home import Home
 from flyball.plan import Limit, Plan
+from tests.unit.training.claims import Claims
 from training.contract import Contract
 from training.dataset import Dataset, Floats
-from training.effects import TRUST_SEGMENT, ArmEffects
 from training.gate import Verdict
 from training.registry import CHAMPION, Registry, tag_name
 from training.rehearsal import World, rehearse
@@ -152,31 +152,11 @@ def column(dataset: Dataset, name: str) -> Floats:
     return np.nan_to_num(np.asarray(dataset.rows[name].to_numpy(), dtype=np.float64))
 
 
-@dataclass(frozen=True)
-class Claims:
-    """A learner that claims what a unit of limit taken away does, whatever the data say."""
-
-    upgrade: float = 0.0
-    churn: float = 0.0
-
-    def fit(self, dataset: Dataset, segments: tuple[str, ...]) -> ArmEffects:
-        taken = np.asarray([(100 - arm) / 100.0 for arm in dataset.arms])
-        mean = np.zeros((len(segments) + 1, len(dataset.arms), 3))
-        mean[:, :, 0], mean[:, :, 2] = self.upgrade * taken, self.churn * taken
-        return ArmEffects(
-            mean=mean,
-            sd=np.zeros_like(mean),
-            trust=np.full(mean.shape[:2], TRUST_SEGMENT, dtype=np.int64),
-            arms=dataset.arms,
-            segments=segments,
-            summary="claimed",
-        )
-
-
 @pytest.fixture
 def claiming(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    def claim(**effects: float) -> None:
-        monkeypatch.setattr(training.candidate, "DoseEstimator", lambda *_: Claims(**effects))
+    def claim(*, upgrade: float = 0.0, churn: float = 0.0) -> None:
+        claims = Claims(upgrade, churn)
+        monkeypatch.setattr(training.candidate, "DoseEstimator", lambda *_: claims)
 
     return claim
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from flyball.economics import Economics
 from flyball.plan import Limit, Plan
+from tests.unit.training.claims import Claims
 from training.candidate import Fitted, fit_and_judge
 from training.contract import Contract
-from training.dataset import Dataset
-from training.effects import TRUST_SEGMENT, ArmEffects
 from training.gate import Gate, Verdict
 from training.rehearsal import World, rehearse
 from training.stakes import Stakes
@@ -36,28 +34,6 @@ STAKES = Stakes(
     economics=Economics(),
     plans={"basic": _plan("basic", 1, 10_000), "pro": _plan("pro", 2, 20_000)},
 )
-
-
-class Claims:
-    """Claims the same effects of a unit of limit taken away, whatever the data say."""
-
-    def __init__(self, upgrade: float, churn: float, only: str | None = None) -> None:
-        self._upgrade, self._churn, self._only = upgrade, churn, only
-
-    def fit(self, dataset: Dataset, segments: tuple[str, ...]) -> ArmEffects:
-        taken = np.asarray([(100 - arm) / 100.0 for arm in dataset.arms])
-        mean = np.zeros((len(segments) + 1, len(dataset.arms), 3))
-        for at, segment in enumerate((*segments, "")):
-            if self._only in (None, segment):
-                mean[at, :, 0], mean[at, :, 2] = self._upgrade * taken, self._churn * taken
-        return ArmEffects(
-            mean=mean,
-            sd=np.zeros_like(mean),
-            trust=np.full(mean.shape[:2], TRUST_SEGMENT, dtype=np.int64),
-            arms=dataset.arms,
-            segments=segments,
-            summary="claimed",
-        )
 
 
 def _judged(world: World, claims: Claims | None, stakes: Stakes | None = STAKES) -> Fitted:

@@ -1,10 +1,15 @@
-"""Which tests share a process when several run at a time (``make test``)."""
+"""Which tests share a process (``make test``); and no example of a property is timed."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# A busy machine may take long over any one example; how fast something is, benchmarks say.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.hookimpl(optionalhook=True)

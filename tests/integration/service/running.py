@@ -17,14 +17,14 @@ from serving.worker import Worker
 PERIOD_US = 7 * 86_400 * 1_000_000
 
 
-def entry(tenant_id: str, arm: int = 85, *, base: int = 10_000) -> Entry:
+def entry(tenant_id: str, arm: int = 85, *, base: int = 10_000, window_seconds: int = 60) -> Entry:
     now_us = time.time_ns() // 1_000
     return Entry(
         tenant_id=tenant_id,
         decision_id="d_00000000000000ff",
         served_arm=arm,
         base_limit=base,
-        window_seconds=60,
+        window_seconds=window_seconds,
         upgrade_probability=0.92,
         churn_probability=0.03,
         reasons=("upgrade_effect_outweighs_churn",),

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from flyball.limit import Limit, LimitKind, MeterLimit
@@ -88,7 +89,13 @@ def test_refusals_come_as_429_with_a_change_and_no_fresh_bucket(
     def publish(name: str, arm: int) -> None:
         server.publish(dataclasses.replace(entry(name, arm, base=100), window_seconds=DAY_SECONDS))
 
+    def window() -> int:
+        answer = httpx2.get(f"{server.url}/v1/decisions/ent_1", trust_env=False)
+        return int(answer.json()["windowSeconds"])
+
     publish("ent_1", 100)
+    # Of a limit that is still one a minute, some would drain while this counts.
+    wait_for(lambda: window() == DAY_SECONDS)
     with gateway(server.port, behind, tmp_path) as running:
         wait_for(lambda: running.get(key="key-2").headers["Flyball-State"] == "fresh")
         running.client.headers["X-Flyball-Tenant"] = "ent_2"  # forged

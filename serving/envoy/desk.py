@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import structlog
+from prometheus_client import Counter
 
 from flyball.errors import FlyballError
 from flyball.meter import STANDARD_METERS, Meter
@@ -25,6 +26,8 @@ class Desk:
         self.book = TermsBook(worker.answer, lambda: worker.reader.created_us, worker.mark)
         self._log = structlog.get_logger("serving.envoy")
         self._reported = ""
+        # Looking a label up costs more than counting.
+        self._verdicts: dict[str, Counter] = {}
 
     @cached_property
     def counters(self) -> SharedCounters:
@@ -54,7 +57,10 @@ class Desk:
 
     def count(self, verdict: str) -> None:
         """Count one answer for the metrics."""
-        self.worker.metrics.authorized.labels(verdict).inc()
+        counter = self._verdicts.get(verdict)
+        if counter is None:
+            counter = self._verdicts[verdict] = self.worker.metrics.authorized.labels(verdict)
+        counter.inc()
 
     def report(self, event: str, error: Exception) -> None:
         """Log a failure once, however often it repeats, and count that a request passed."""

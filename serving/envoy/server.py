@@ -108,9 +108,8 @@ class EnvoyServer:
         return (
             _service(
                 AUTHORIZATION,
-                Check=grpc.unary_unary_rpc_method_handler(
-                    check, pb.CheckRequest.FromString, pb.CheckResponse.SerializeToString
-                ),
+                # Answers are bytes already.
+                Check=grpc.unary_unary_rpc_method_handler(check, pb.CheckRequest.FromString),
             ),
             _service(
                 RATE_LIMIT,

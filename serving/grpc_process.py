@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -57,6 +58,9 @@ async def _serve(home: Home) -> None:
             structlog.get_logger("serving.envoy").info(
                 "grpc_serves", listen=settings.grpc.listen, port=server.port
             )
+            # What exists now lives as long as the process: never walk it again.
+            gc.collect()
+            gc.freeze()
             await stopping.wait()
     finally:
         desk.close()

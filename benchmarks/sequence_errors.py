@@ -2,7 +2,8 @@
 
 Every path is one organisation-period after another of weighted differences between two arms, looked
 at after each. Under the null the two arms are equal; a sequence may ever exclude 0 in at most 5 %
-of the paths. Under harm the first arm's outcome is half as frequent again.
+of the paths. Under harm the first arm's outcome is so much more frequent as a stream says. Sequences
+that are only approximate are told, and promise nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.dataset import Bools, Floats
-from training.off_policy.betting import log_wealth
+from training.off_policy.betting import log_wealth, log_wealth_above
 from training.off_policy.sequence import asymptotic_sequence, bounded_sequence
 
 ALPHA = 0.05
@@ -24,17 +25,28 @@ ALPHA = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """Outcome ``rate`` of each account, logged ``propensity`` of either arm, accounts per unit."""
+    """Outcome ``rate`` of each account, logged ``propensity`` of either arm, accounts per unit.
+
+    ``first`` is the first arm's own propensity where it is another one; ``harm`` multiplies its
+    rate on harmed paths.
+    """
 
     name: str
     rate: float
     propensity: float = 0.2
     accounts: int = 1
+    first: float = 0.0
+    harm: float = 1.5
 
     @property
     def reach(self) -> float:
         """Largest size of a value."""
         return self.accounts / self.propensity
+
+    @property
+    def taken(self) -> float:
+        """Propensity of the first arm."""
+        return self.first or self.propensity
 
 
 STREAMS = (
@@ -42,6 +54,8 @@ STREAMS = (
     Stream(name="weekly churn of 1 %", rate=0.01),
     Stream(name="1 %, five accounts each", rate=0.01, accounts=5),
     Stream(name="1 %, arms logged at 5 %", rate=0.01, propensity=0.05),
+    # As it is live: what the policy wants is nearly always done.
+    Stream(name="few kept as comparison", rate=0.005, propensity=0.1, first=0.76, harm=3.0),
 )
 Alarm = Callable[[Floats, Stream], Bools]
 
@@ -70,12 +84,23 @@ def _plain(values: Floats, stream: Stream) -> Bools:
     return np.asarray((mean > 1.645 * error) & (error > 0.0) & (count >= 100))
 
 
+def _lowest_only(values: Floats, stream: Stream) -> Bools:
+    """What the live watch does."""
+    wealth = log_wealth_above(values, np.full(values.shape[-1], stream.reach))
+    return np.asarray(wealth >= math.log(1.0 / ALPHA))
+
+
 ALARMS: dict[str, Alarm] = {
     "asymptotic": _asymptotic,
     "empirical Bernstein": _exact,
     "betting": _betting,
+    "betting, lowest only": _lowest_only,
     "plain interval, peeking": _plain,
 }
+
+
+#: Approximate at best: their false alarms are told, and break no promise.
+UNPROMISED = (_asymptotic, _plain)
 
 
 def paths(stream: Stream, count: int, length: int, seed: int, *, harm: float = 1.0) -> Floats:
@@ -84,11 +109,11 @@ def paths(stream: Stream, count: int, length: int, seed: int, *, harm: float = 1
     total = np.zeros((count, length))
     for _ in range(stream.accounts):
         draw = generator.random((count, length))
-        first = draw < stream.propensity
+        first = draw < stream.taken
         second = draw > 1.0 - stream.propensity
         chance = stream.rate * np.where(first, harm, 1.0)
         happened = generator.random((count, length)) < chance
-        total += happened * (first * 1.0 - second * 1.0) / stream.propensity
+        total += happened * (first / stream.taken - second / stream.propensity)
     return total
 
 
@@ -105,9 +130,9 @@ def main() -> int:
         for name, alarm in ALARMS.items():
             false, found, delay = _measured(stream, alarm, chosen.paths, chosen.length)
             after = f"after {delay:,.0f} units" if math.isfinite(delay) else "later than the end"
-            told = f"false alarms {false:6.1%}  harm x1.5 found {found:6.1%}, half of them {after}"
+            told = f"false alarms {false:6.1%}  harm x{stream.harm:g} found {found:6.1%}, half of them {after}"
             print(f"{stream.name:<26}{name:<25}{told}", flush=True)
-            broken += alarm is not _plain and false > most
+            broken += alarm not in UNPROMISED and false > most
     print(f"\n{broken} promises broken")
     return int(broken > 0)
 
@@ -117,7 +142,7 @@ def _measured(stream: Stream, alarm: Alarm, count: int, length: int) -> tuple[fl
     false, first = [], []
     for batch in range(0, count, 100):
         false.append(alarm(paths(stream, 100, length, batch), stream).any(axis=1))
-        harmed = alarm(paths(stream, 100, length, 10**6 + batch, harm=1.5), stream)
+        harmed = alarm(paths(stream, 100, length, 10**6 + batch, harm=stream.harm), stream)
         ever = harmed.any(axis=1)
         first.append(np.where(ever, harmed.argmax(axis=1) + 1.0, np.inf))
     delays = np.concatenate(first)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+from flyball.arm import NEUTRAL
 from flyball.instant import DAY_US
 from ledger.sqlite_connection import SqliteFile
 
@@ -20,6 +21,7 @@ class DecisionSource(Protocol):
 class ActedPeriod(NamedTuple):
     """One decision whose period is over. ``marginal`` counts the draw and the holdout together.
 
+    ``neutral_marginal`` is the same probability of arm 100, whichever arm it became.
     ``model_version`` names the bundle that the proposal came from.
     """
 
@@ -30,6 +32,7 @@ class ActedPeriod(NamedTuple):
     arm: int
     proposed_arm: int
     marginal: float
+    neutral_marginal: float
     churned: bool
     model_version: str = ""
 
@@ -41,7 +44,8 @@ def acted_periods(ledger: DecisionSource, *, since_us: int, now_us: int) -> list
     """
     rows = ledger.file.rows(
         "SELECT organisation, d.tenant_id, period_start_us, period_days, arm, proposed_arm, "
-        "marginal_propensity, EXISTS (SELECT 1 FROM subscription s "
+        "marginal_propensity, propensity, json_extract(offered, '$.\"100\"'), "
+        "EXISTS (SELECT 1 FROM subscription s "
         "WHERE s.tenant_id = d.tenant_id AND s.kind = 'churned' AND s.time_us > period_start_us "
         f"AND s.time_us <= period_start_us + period_days * {DAY_US}), model_version "
         "FROM decision d WHERE mode = 'live' AND NOT continued AND proposed_arm <> 100 "
@@ -50,4 +54,19 @@ def acted_periods(ledger: DecisionSource, *, since_us: int, now_us: int) -> list
         "ORDER BY period_start_us, d.tenant_id",
         (since_us, now_us),
     )
-    return [ActedPeriod._make((*row[:7], bool(row[7]), row[8])) for row in rows]
+    return [
+        ActedPeriod._make((*row[:7], _neutral_marginal(row[4], *row[6:9]), bool(row[9]), row[10]))
+        for row in rows
+    ]
+
+
+def _neutral_marginal(arm: int, marginal: float, propensity: float, offered: float | None) -> float:
+    """Marginal probability of arm 100 where ``arm`` had ``marginal``, ``propensity`` of it drawn.
+
+    ``offered`` is the draw's own probability of 100; None where it was not offered.
+    """
+    if arm == NEUTRAL:
+        return marginal
+    # Any other arm comes of a draw only: its marginal is (1 - holdout share) times its propensity.
+    drawn = min(1.0, marginal / propensity)
+    return (1.0 - drawn) + drawn * (offered or 0.0)

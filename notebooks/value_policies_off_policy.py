@@ -199,6 +199,8 @@ figure.tight_layout()
 
 # %%
 churned = logged_units(dataset, dataset.outcome(Outcome.CHURN).astype(np.float64))
+# How far a value can fall below 0 follows from the lowest and highest outcome.
+churned = replace(churned, bounds=(0.0, 1.0))
 harsh = churned.constant(arms.index(70))
 weeks = np.unique(dataset.start_hours())
 watch, looks = HarmWatch(), []

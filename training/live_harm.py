@@ -11,6 +11,7 @@ only as far as churn in one period says nothing of the next; see ``docs/referenc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -20,8 +21,7 @@ import numpy as np
 from flyball.arm import NEUTRAL
 from flyball.gate_settings import GateSettings
 from ledger.acted_periods import ActedPeriod
-from training.dataset import Floats
-from training.off_policy.harm_watch import HarmWatch
+from training.off_policy.harm_watch import HarmWatch, Increments
 from training.policy_gates import DAYS_OF_CAP
 
 
@@ -81,17 +81,33 @@ def look_for_harm(
     )
 
 
-def _increments(periods: Sequence[ActedPeriod], cap: float) -> Floats:
-    """One harm per organisation and period ``[k]``."""
+def _increments(periods: Sequence[ActedPeriod], cap: float) -> Increments:
+    """One value per organisation and period ``[k]``."""
     ordered = sorted(periods, key=lambda each: (each.start_us, each.organisation))
-    grouped = groupby(ordered, key=lambda each: (each.start_us, each.organisation))
-    return np.asarray([sum(_harm(each, cap) for each in rows) for _, rows in grouped], dtype=float)
+    harm, reach = [], []
+    for _, rows in groupby(ordered, key=lambda each: (each.start_us, each.organisation)):
+        together = [(_harm(each, cap), _reach(each, cap)) for each in rows]
+        harm.append(sum(each[0] for each in together))
+        reach.append(sum(each[1] for each in together))
+    return Increments(np.asarray(harm, dtype=float), np.asarray(reach, dtype=float))
 
 
 def _harm(period: ActedPeriod, cap: float) -> float:
-    allowed = cap * period.period_days / DAYS_OF_CAP
+    allowed = _allowed(period, cap)
     if not period.churned:
         return -allowed
     if period.arm == period.proposed_arm:
         return 1.0 / period.marginal - allowed
-    return (-1.0 / period.marginal if period.arm == NEUTRAL else 0.0) - allowed
+    return (-1.0 / period.neutral_marginal if period.arm == NEUTRAL else 0.0) - allowed
+
+
+def _reach(period: ActedPeriod, cap: float) -> float:
+    """How far below 0 the period could have fallen: by a churn at 100."""
+    if period.neutral_marginal <= 0.0:
+        # Nobody is ever kept at 100, so there is nothing to compare with.
+        return math.inf
+    return 1.0 / period.neutral_marginal + _allowed(period, cap)
+
+
+def _allowed(period: ActedPeriod, cap: float) -> float:
+    return cap * period.period_days / DAYS_OF_CAP

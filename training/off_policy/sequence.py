@@ -129,9 +129,10 @@ def predictable(inside: Floats) -> tuple[Floats, Floats]:
     count = np.arange(1.0, inside.shape[-1] + 1.0)
     mean = (0.5 + np.cumsum(inside, axis=-1)) / (count + 1.0)
     variance = (0.25 + np.cumsum((inside - mean) ** 2, axis=-1)) / (count + 1.0)
-    return _lagged(mean, 0.5), _lagged(variance, 0.25)
+    return lagged(mean, 0.5), lagged(variance, 0.25)
 
 
-def _lagged(values: Floats, first: float) -> Floats:
+def lagged(values: Floats, first: float) -> Floats:
+    """``values`` ``[…, T]`` one place later, after ``first``."""
     head = np.full((*values.shape[:-1], 1), first)
     return np.concatenate([head, values[..., :-1]], axis=-1)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from flyball.errors import InvalidInput
 from training.dataset import Floats
-from training.off_policy.betting import betting_floor, log_wealth
-from training.off_policy.harm_watch import HarmWatch, organisation_increments
+from training.off_policy.betting import betting_floor, log_wealth, log_wealth_above
+from training.off_policy.harm_watch import HarmWatch, Increments, organisation_increments
 from training.off_policy.logged import LoggedBandit
 from training.off_policy.sequence import asymptotic_sequence, bounded_sequence, mixture_radius
 
@@ -104,32 +105,66 @@ def test_the_betting_floor_is_below_the_mean_and_rises_with_data() -> None:
     assert values.mean() - many < 0.05
 
 
-def test_the_watch_agrees_with_the_sequence_whatever_the_batches() -> None:
-    values = np.random.default_rng(1).normal(0.3, 1.0, size=400)
+def test_wealth_needs_no_highest_value(null_paths: Floats) -> None:
+    # Rarely far below 0, often a little above: what is not seen yet must not look impossible.
+    generator = np.random.default_rng(8)
+    fell = generator.random((300, 3000)) < 0.001
+    values = np.where(fell, -9.0, np.where(generator.random((300, 3000)) < 0.009, 1.0, 0.0))
+    assert values.mean() == pytest.approx(0.0, abs=5e-4)
+    limit = math.log(20.0)
+    assert (log_wealth_above(values, np.full(3000, 9.0)) >= limit).any(axis=1).mean() <= 0.05
+    assert (log_wealth_above(null_paths, np.full(null_paths.shape[-1], 2.0)) >= limit).any(
+        axis=1
+    ).mean() <= 0.05
+    harmed = values + 0.05
+    assert (log_wealth_above(harmed, np.full(3000, 9.0)) >= limit).any(axis=1).mean() > 0.9
+
+
+def test_the_watch_says_the_same_whatever_the_batches() -> None:
+    harm = np.random.default_rng(1).normal(0.3, 0.5, size=400).clip(-1.0, 1.0)
+    whole = HarmWatch().seen(Increments(harm, np.full(400, 2.0)))
     watch = HarmWatch()
-    for batch in np.array_split(values, [3, 50, 51, 200]):
-        watch = watch.seen(batch)
-    found = asymptotic_sequence(values, sides=1)
-    assert watch.floor() == pytest.approx(float(found.low[-1]))
+    for batch in np.array_split(harm, [3, 50, 51, 200]):
+        watch = watch.seen(Increments(batch, np.full(len(batch), 2.0)))
+    assert watch.floor() == whole.floor()
     assert watch.harmful
-    assert HarmWatch().restored(watch.state()).floor() == watch.floor()
+    assert 0.0 < watch.floor() < watch.mean
 
 
-def test_the_watch_is_silent_early_and_without_spread() -> None:
+def test_a_floor_below_zero_is_no_alarm_and_rises_with_what_is_seen() -> None:
+    harm = np.random.default_rng(2).choice([-1.0, 1.0], size=2000)
+    few = HarmWatch().seen(Increments(harm[:100], np.ones(100)))
+    many = few.seen(Increments(harm[100:], np.ones(1900)))
+    assert not many.harmful
+    assert -1.0 < few.floor() < many.floor() < 0.0
+
+
+def test_the_watch_is_silent_early_and_refuses_what_cannot_be() -> None:
     assert not HarmWatch().harmful
     assert HarmWatch().mean == 0.0
-    assert HarmWatch().seen(np.full(99, 5.0)).floor() == -math.inf
-    assert HarmWatch().seen(np.full(500, 5.0)).floor() == -math.inf
+    assert HarmWatch().floor() == -math.inf
+    nothing_to_compare = Increments(np.full(500, 5.0), np.full(500, np.inf))
+    assert HarmWatch().seen(nothing_to_compare).floor() == -math.inf
     with pytest.raises(InvalidInput, match="finite"):
-        HarmWatch().seen(np.asarray([np.nan]))
+        HarmWatch().seen(Increments(np.asarray([np.nan]), np.ones(1)))
+    with pytest.raises(InvalidInput, match="further below 0"):
+        HarmWatch().seen(Increments(np.asarray([-2.0]), np.ones(1)))
 
 
 def test_increments_sum_what_a_policy_adds_per_organisation(tiny: LoggedBandit) -> None:
-    apart = organisation_increments(tiny, tiny.constant(0), tiny.constant(1))
+    bounded = replace(tiny, bounds=(0.0, 9.0))
+    apart = organisation_increments(bounded, tiny.constant(0), tiny.constant(1))
     # 8 / 0.25 for the first row; 1 / 0.5 and -3 / 0.5 for the last two.
-    assert apart.tolist() == pytest.approx([32.0, 0.0, 0.0, 0.0, 2.0, -6.0])
-    allowed = organisation_increments(tiny, tiny.constant(0), tiny.constant(1), allowed=1.0)
-    assert allowed.tolist() == pytest.approx([31.0, -1.0, -1.0, -1.0, 1.0, -7.0])
+    assert apart.harm.tolist() == pytest.approx([32.0, 0.0, 0.0, 0.0, 2.0, -6.0])
+    # The most that the other arm could have paid, by its probability.
+    assert apart.reach.tolist() == pytest.approx([12.0] * 4 + [18.0] * 2)
+    allowed = organisation_increments(bounded, tiny.constant(0), tiny.constant(1), allowed=1.0)
+    assert allowed.harm.tolist() == pytest.approx([31.0, -1.0, -1.0, -1.0, 1.0, -7.0])
+    assert allowed.reach.tolist() == pytest.approx([13.0] * 4 + [19.0] * 2)
+    same = organisation_increments(bounded, tiny.constant(0), tiny.constant(0))
+    assert np.isinf(same.reach).all()
+    with pytest.raises(InvalidInput, match="bounds"):
+        organisation_increments(tiny, tiny.constant(0), tiny.constant(1))
 
 
 def test_a_harmful_arm_is_found_within_weeks(random_log: Callable[..., LoggedBandit]) -> None:
@@ -138,7 +173,7 @@ def test_a_harmful_arm_is_found_within_weeks(random_log: Callable[..., LoggedBan
     while not watch.harmful and weeks < 40:
         log = random_log(900, seed=weeks)
         churned = generator.random(900) < np.where(log.arm == 0, 0.10, 0.05)
-        week = log.rewarded(churned.astype(np.float64), None)
+        week = replace(log.rewarded(churned.astype(np.float64), None), bounds=(0.0, 1.0))
         watch = watch.seen(organisation_increments(week, log.constant(0), log.constant(1)))
         weeks += 1
     assert 1 < weeks < 20

@@ -15,19 +15,19 @@ from ledger.sqlite_ledger import SqliteLedger
 from ledger.users import UserRole, sees_from
 from tests.integration.people.conftest import NOW_US
 
-
-def _children(process: int) -> dict[int, list[str]]:
-    """The children's ids, and what each was started with."""
-    listed = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    return {
-        int(child): Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
-        for child in listed
-    }
+#: What the children are known by, among what they were started with.
+PROGRAMS = ("serving.worker_process", "serving.control_process", "console")
 
 
-def _started(children: dict[int, list[str]], command: list[str]) -> bool:
-    """Whether control loop, worker and console are there, and no longer copies of their parent."""
-    return len(children) == 3 and all(argv[:6] != command[:6] for argv in children.values())
+def _niceness(process: int) -> dict[str, int]:
+    """That of each of a process's children that has begun to run its program."""
+    found = {}
+    for child in Path(f"/proc/{process}/task/{process}/children").read_text().split():
+        started_with = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
+        for program in PROGRAMS:
+            if program in started_with:
+                found[program] = os.getpriority(os.PRIO_PROCESS, int(child))
+    return found
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
@@ -44,18 +44,13 @@ def test_the_console_yields_to_workers_and_the_control_loop_does_not(home: Home)
     ) as serving:
         try:
             assert serving.stdout is not None
-            # Said before the children start, so the first look may come too early.
             assert any("console is on" in line for line in serving.stdout)
-            found = _children(serving.pid)
+            # That was said before the children start, one after another.
             deadline = time.monotonic() + 30
-            while time.monotonic() < deadline and not _started(found, command):
+            while len(found := _niceness(serving.pid)) < len(PROGRAMS):
+                assert time.monotonic() < deadline, found
                 time.sleep(0.02)
-                found = _children(serving.pid)
-            niceness = {
-                "console" in argv: os.getpriority(os.PRIO_PROCESS, child)
-                for child, argv in found.items()
-            }
             ours = os.getpriority(os.PRIO_PROCESS, serving.pid)
-            assert niceness == {True: ours + 5, False: ours}
+            assert found == dict(zip(PROGRAMS, (ours, ours, ours + 5), strict=True))
         finally:
             serving.terminate()

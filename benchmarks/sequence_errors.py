@@ -2,8 +2,8 @@
 
 Every path is one organisation-period after another of weighted differences between two arms, looked
 at after each. Under the null the two arms are equal; a sequence may ever exclude 0 in at most 5 %
-of the paths. Under harm the first arm's outcome is so much more frequent as a stream says. Sequences
-that are only approximate are told, and promise nothing.
+of the paths. Under harm the first arm's outcome is more frequent, by as much as each stream says.
+Sequences that are only approximate are told, and promise nothing.
 """
 
 from __future__ import annotations
@@ -130,7 +130,8 @@ def main() -> int:
         for name, alarm in ALARMS.items():
             false, found, delay = _measured(stream, alarm, chosen.paths, chosen.length)
             after = f"after {delay:,.0f} units" if math.isfinite(delay) else "later than the end"
-            told = f"false alarms {false:6.1%}  harm x{stream.harm:g} found {found:6.1%}, half of them {after}"
+            told = f"found {found:6.1%}, half of them {after}"
+            told = f"false alarms {false:6.1%}  harm x{stream.harm:g} {told}"
             print(f"{stream.name:<26}{name:<25}{told}", flush=True)
             broken += alarm not in UNPROMISED and false > most
     print(f"\n{broken} promises broken")

@@ -2,9 +2,9 @@
 
 Live, few tenants are kept from what a policy wants, so that a churn among them counts heavily
 against harm and is rare. Until the first of them happens, harm looks certain and its spread small:
-a bound from the spread seen so far raised false alarms on a third of the paths without harm
-(``python -m benchmarks.sequence_errors``, "few kept as comparison"). So each value comes with how
-far below 0 it could have fallen, and harm is tested by betting against that
+a bound from the spread seen so far raised false alarms on more than a third of the paths without
+harm (``python -m benchmarks.sequence_errors``, "few kept as comparison"). So each value comes with
+how far below 0 it could have fallen, and harm is tested by betting against that
 (:func:`training.off_policy.betting.log_wealth_above`), which is exact at any number of values.
 """
 

@@ -27,6 +27,7 @@ from serving.metrics import WorkerMetrics
 from serving.rest.bearer import Principal, TokenBook
 from serving.snapshot.reader import SnapshotReader
 from serving.stream_slots import Slots
+from serving.tally import Tally
 from telemetry.sqlite_store import SqliteEventStore
 from telemetry.store import KnownTenant
 
@@ -84,13 +85,14 @@ class Worker:
         self._event_clock = event_clock
         self._key = key
         self.reader = SnapshotReader(home.snapshot, key, kill=home.kill)
-        self._answer = self.reader.answer
+        self._answer, self._known_to_reader = self.reader.answer, self.reader.known
         self.tokens = TokenBook(home.tokens)
+        self.tally = Tally()
         self.metrics = WorkerMetrics(shared=shared_metrics)
         self.streams = Slots(STREAMS)
         #: Whether the server is about to stop; the process says how to tell.
         self.is_leaving: Callable[[], bool] = self._left
-        self._counted = 0
+        self._counted = 0  # of the tally, in the metrics already
         self._known: dict[str, tuple[float, KnownTenant | None]] = {}
         self._stopping = threading.Event()
         self._log = structlog.get_logger("serving.worker")
@@ -109,6 +111,10 @@ class Worker:
         """The decision's JSON for a tenant id or alias; every name gets an answer."""
         return self._answer(name, self.now_us())
 
+    def known(self, name: bytes) -> bytes | None:
+        """The same for a tenant's id or alias only; None where the name is neither."""
+        return self._known_to_reader(name, self.now_us())
+
     def mark(self) -> int:
         """See :meth:`SnapshotReader.mark`, at this moment."""
         return self.reader.mark(self.now_us())
@@ -121,10 +127,6 @@ class Worker:
     def principal(self, authorization: bytes | None, host: bytes | None) -> Principal | None:
         """Who asks; None for a stranger."""
         return self.tokens.principal(authorization, host)
-
-    def count_lookup(self) -> None:
-        """Count one lookup; added to the metric by :meth:`refresh`, off the hot path."""
-        self._counted += 1
 
     # --- what time it is for what comes in
 
@@ -227,7 +229,9 @@ class Worker:
         self._measure(now_us)
 
     def _measure(self, now_us: int) -> None:
-        counted, self._counted = self._counted, 0
+        # The event loop's thread adds to the tally meanwhile; here it is only read.
+        lookups = self.tally.lookups
+        counted, self._counted = lookups - self._counted, lookups
         rung = self.reader.rung(now_us)
         if counted:
             self.metrics.lookups.labels(rung.value).inc(counted)

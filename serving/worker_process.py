@@ -28,7 +28,7 @@ def server_of(worker: Worker) -> uvicorn.Server:
     """A server for ``worker`` with the lookup in front; it listens on sockets passed to run."""
     config = uvicorn.Config(
         create_application(worker),
-        http=with_evaluation(protocol_for(worker, worker.count_lookup), worker),
+        http=with_evaluation(protocol_for(worker), worker),
         loop="uvloop",
         lifespan="off",
         ws="none",

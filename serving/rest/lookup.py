@@ -11,7 +11,6 @@ property test. Measured in ``benchmarks/serving.py``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -24,31 +23,52 @@ from serving.rest.plain_request import (
     answer_head,
     plain_headers,
 )
+from serving.tally import Tally
 
 _START = b"GET /v1/decisions/"
 _SKIP = len(_START)
 _VERSION = b" HTTP/1.1\r\n"
 
 
+#: Ends no request: what a connection expects before its first lookup.
+_NOTHING = b"\0"
+#: The number of a body's bytes and what follows it, by that number.
+_LENGTHS = tuple(b"%d\r\n\r\n" % length for length in range(4_096))
+
+
+class Epoch(Protocol):
+    """Something that counts up whenever an earlier verdict could be another one."""
+
+    epoch: int
+
+
 class Lookup(Protocol):
     """What the fast path needs from the worker that it runs in."""
 
+    @property
+    def tokens(self) -> Epoch:
+        """Changes its epoch whenever an earlier ``may_look_up`` could be answered differently."""
+
+    @property
+    def tally(self) -> Tally:
+        """Where lookups are counted."""
+
+    def known(self, name: bytes) -> bytes | None:
+        """The JSON body for a tenant id or alias, without I/O; None for any other name."""
+
     def answer(self, name: bytes) -> bytes:
-        """The JSON body for a tenant id or alias, for every name, without I/O."""
+        """The JSON body for every name."""
 
     def may_look_up(self, authorization: bytes | None, host: bytes | None) -> bool:
         """Whether a request with these headers may read decisions now."""
-
-    @property
-    def epoch(self) -> int:
-        """Changes whenever an earlier ``may_look_up`` could be answered differently."""
 
 
 class LookupProtocol(HttpToolsProtocol):
     """uvicorn's protocol with the decision lookup in front; made by :func:`protocol_for`."""
 
     lookup: Lookup
-    counted: Callable[[], None]
+    tokens: Epoch
+    tally: Tally
     remembered: dict[bytes, int]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -59,6 +79,10 @@ class LookupProtocol(HttpToolsProtocol):
         self._looked_up = False
         self._head_source: object = None
         self._head = b""
+        # What followed the name in this connection's last lookup, verified under that epoch.
+        self._rest = _NOTHING
+        self._rest_length = len(_NOTHING)
+        self._rest_epoch = -1
 
     def on_message_begin(self) -> None:
         """Parser callback: a message has started."""
@@ -76,22 +100,44 @@ class LookupProtocol(HttpToolsProtocol):
             self._between_messages
             and data.startswith(_START)
             and len(data) <= MAX_FAST_BYTES
-            and (self.cycle is None or self.cycle.response_complete)
+            and (self.cycle is None or (self.cycle.response_complete and not self.pipeline))
             and not self.flow.write_paused
-            and not self.pipeline
-            and data.find(END) == len(data) - 4
         ):
-            line_end = data.find(_VERSION, _SKIP)
-            name = data[_SKIP:line_end]
-            if line_end > _SKIP and NAME(name) and b".." not in name:
-                block = data[line_end + len(_VERSION) : -4]
-                if self.remembered.get(block) == self.lookup.epoch or self._verified(block):
-                    self._reply(self.lookup.answer(name))
-                    return
+            if data.endswith(self._rest) and self._rest_epoch == self.tokens.epoch:
+                name = data[_SKIP : -self._rest_length]
+                # Names in the snapshot were checked when they got there: one that is equal to one
+                # of them holds no space or line end, so the rest is all that follows it.
+                body = self.lookup.known(name)
+            else:
+                name = self._read(data)
+                body = self.lookup.known(name) if name else None
+            if body is None and name and NAME(name) and b".." not in name:
+                body = self.lookup.answer(name)
+            if body is not None:
+                self._reply(body)
+                return
         super().data_received(data)
 
-    def _verified(self, block: bytes) -> bool:
-        epoch = self.lookup.epoch
+    def _read(self, data: bytes) -> bytes:
+        """The name that a request asks for, its headers verified; empty if it is not plain."""
+        line_end = data.find(_VERSION, _SKIP)
+        name = data[_SKIP:line_end]
+        if (
+            line_end <= _SKIP
+            or data.find(END) != len(data) - len(END)
+            or not NAME(name)
+            or b".." in name
+        ):
+            return b""
+        block = data[line_end + len(_VERSION) : -len(END)]
+        epoch = self.tokens.epoch
+        if self.remembered.get(block) != epoch and not self._verified(block, epoch):
+            return b""
+        self._rest, self._rest_epoch = data[line_end:], epoch
+        self._rest_length = len(self._rest)
+        return name
+
+    def _verified(self, block: bytes, epoch: int) -> bool:
         headers = plain_headers(block)
         if headers is None or not self.lookup.may_look_up(
             headers.get(b"authorization"), headers.get(b"host")
@@ -108,14 +154,16 @@ class LookupProtocol(HttpToolsProtocol):
         if defaults is not self._head_source:
             self._head_source = defaults
             self._head = answer_head(defaults)
-        self.transport.write(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
+        length = len(body)
+        told = _LENGTHS[length] if length < len(_LENGTHS) else b"%d\r\n\r\n" % length
+        self.transport.write(b"".join((self._head, told, body)))
         self._looked_up = True
         if self.timeout_keep_alive_task is None:
             # uvicorn arms its idle timer after its own answers only.
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
-        self.counted()
+        self.tally.lookups += 1
 
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection; one that looked something up meanwhile has another turn.
@@ -131,7 +179,12 @@ class LookupProtocol(HttpToolsProtocol):
         super().timeout_keep_alive_handler()
 
 
-def protocol_for(lookup: Lookup, counted: Callable[[], None]) -> type[asyncio.Protocol]:
-    """The protocol class for one worker, bound to its snapshot and its counter."""
-    members = {"lookup": lookup, "counted": staticmethod(counted), "remembered": {}}
+def protocol_for(lookup: Lookup) -> type[asyncio.Protocol]:
+    """The protocol class for one worker, bound to its snapshot, its tokens and its tally."""
+    members = {
+        "lookup": lookup,
+        "tokens": lookup.tokens,
+        "tally": lookup.tally,
+        "remembered": {},
+    }
     return type("BoundLookupProtocol", (LookupProtocol,), members)

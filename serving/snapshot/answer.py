@@ -11,12 +11,14 @@ from flyball.decision import Source
 from flyball.effective import EffectiveLimit
 from flyball.instant import DAY_US, MINUTE_US, format_instant
 from flyball.reason import Reason
+from serving.snapshot.form import SHARES, Forms, share_json
 from serving.snapshot.layout import (
     FOREIGN_ID,
     LARGE_LIMIT,
     NO_PROBABILITY,
     RECORD,
     STEPS,
+    Parts,
 )
 from serving.snapshot.limit_word import limit_json, limits_under
 from serving.snapshot.table import Table
@@ -28,7 +30,9 @@ LAST_KNOWN_GOOD_US = DAY_US
 
 _MAX_CACHED_TIMES = 4_096
 _MAX_CACHED_LIMITS = 4_096
-_MULTIPLIERS = [repr(arm / 100) for arm in range(1_001)]
+_OPEN, _CHURN, _NULL = b'{"tenantId":"', b',"churnProbability":', b"null"
+#: Which bits of PARTS' last field tenants share: all but the length of the id.
+_SHARED = 0xFF00_FFFF_FFFF_FFFF
 
 
 def rung_of(age_us: int) -> Source:
@@ -36,6 +40,17 @@ def rung_of(age_us: int) -> Source:
     if age_us <= FRESH_US:
         return Source.FRESH
     return Source.LAST_KNOWN_GOOD if age_us <= LAST_KNOWN_GOOD_US else Source.PLAN_DEFAULT
+
+
+def rung_ends_us(created_us: int, now_us: int) -> int:
+    """When a snapshot made at ``created_us`` leaves the rung that it stands on at ``now_us``.
+
+    On the last one it stays; then this is a time far away.
+    """
+    for grace in (FRESH_US, LAST_KNOWN_GOOD_US):
+        if now_us - created_us <= grace:
+            return created_us + grace + 1
+    return now_us + DAY_US
 
 
 # A struct, because a frozen dataclass takes several times as long to make.
@@ -127,90 +142,40 @@ LimitsFrom = tuple[int, int, int]
 
 
 class View:
-    """A table's version seen from one rung, with everything that answers share written out once.
-
-    The kill switch is part of the view: with it every arm is 1. An arm other than the decided one
-    carries no probabilities, because those are of the decided arm, and says why it is served.
-    """
+    """A table's version seen from one rung (see :class:`Forms`)."""
 
     def __init__(self, table: Table, rung: Source, *, killed: bool) -> None:
         self.table = table
+        self.version = table.version
         self.rung = rung
-        self._source = rung.value
         self.killed = killed
-        self._lowest = 1 if rung is Source.FRESH else NEUTRAL
-        self._highest = NEUTRAL if killed or rung is Source.PLAN_DEFAULT else 1_000
-        if killed:
-            self._lowest = NEUTRAL
+        forms = table.forms
+        if forms is None or forms.rung is not rung or forms.killed is not killed:
+            forms = table.forms = Forms(table, rung, killed=killed)
+        self._forms = forms
+        self._held = forms.held
         grace = FRESH_US if rung is Source.FRESH else LAST_KNOWN_GOOD_US
         self._expires_us = table.as_of_us + grace
-        self._why = Reason.KILL_SWITCH.value if killed else rung.value
-        self._bind_words()
-        self._times: dict[int, str] = {}
-        self._limits: dict[tuple[int, int, int], tuple[EffectiveLimit, ...]] = {}
-        self._texts = table.limit_texts
-        self._shapes = self._texts.shapes
-        self._tails = self._texts.tails
+        self._moments: dict[int, bytes] = {}
+        self._limits: dict[LimitsFrom, tuple[EffectiveLimit, ...]] = {}
 
-    def _bind_words(self) -> None:
-        text = json.dumps
-        self._reasons = [text(reasons, separators=(",", ":")) for reasons in self.table.reasons]
-        self._origins = [
-            f'"modelVersion":{text(version or None)},"policy":{text(policy or None)}'
-            for version, policy in self.table.origins
-        ]
-        self._instead = text([self._why])
-
-    def json(self, slot: int, tenant: str) -> bytes:
-        """The answer for a slot whose tenant id is ``tenant``, as JSON bytes."""
+    def json(self, own: bytes, parts: Parts) -> bytes:
+        """The answer for a tenant's own id and record, as JSON bytes."""
+        decision, base, _, times, terms, upgrade, churn, shared = parts
+        key = base, terms, shared & _SHARED
         try:
-            return self._write(slot, tenant)
-        except IndexError:
-            # Another thread applied a delta with new words since this view was made.
-            self._bind_words()
-        try:
-            return self._write(slot, tenant)
+            head, middle, end, told, foreign = self._held.get(key) or self._forms.write(key)
+            moments = self._moments.get(times) or self._moments_of(times)
+            number = self.table.foreign_ids[decision].encode() if foreign else b"%016x" % decision
         except IndexError:
             # Signed, but pointing at words that no frame brought: off the ladder is no option.
-            return answer_json(unknown_answer(tenant))
-
-    def _write(self, slot: int, tenant: str) -> bytes:
-        decision, base, _, times, terms, upgrade, churn, arm, reasons, origin, _, flags = (
-            RECORD.unpack(self.table.record(slot))
-        )
-        name = f"d_{decision:016x}"
-        if flags:
-            if flags & FOREIGN_ID:
-                name = self.table.foreign_ids[decision]
-            if flags & LARGE_LIMIT:
-                base = self.table.limits[base]
-        served = min(max(arm, self._lowest), self._highest)
-        if served == arm:
-            up = "null" if upgrade == NO_PROBABILITY else repr(upgrade / STEPS)
-            down = "null" if churn == NO_PROBABILITY else repr(churn / STEPS)
-            why = self._reasons[reasons]
+            return answer_json(unknown_answer(own.decode("ascii")))
+        if told:
+            up = _NULL if upgrade == NO_PROBABILITY else SHARES[upgrade] or share_json(upgrade)
+            down = _NULL if churn == NO_PROBABILITY else SHARES[churn] or share_json(churn)
         else:
-            up = down = "null"
-            why = self._instead
-        floor, window, limits = self._shapes.get(terms) or self._texts.shape(terms)
-        if base:
-            limit = -(-base * (served if served > floor else floor) // 100)
-            tail = self._tails.get(terms << 10 | served) or self._texts.tail(terms, served)
-            numbers = (
-                f'"effectiveLimit":{limit},"windowSeconds":{window},'
-                f'{limits}{base},"effectiveLimit":{limit}{tail}'
-            )
-            friction = "true" if limit < base else "false"
-        else:
-            numbers = f'"effectiveLimit":null,"windowSeconds":null,{limits}'
-            friction = "false"
-        return (
-            f'{{"tenantId":"{tenant}","baseLimit":{base or "null"},'
-            f'"dynamicMultiplier":{_MULTIPLIERS[served]},"enforceFriction":{friction},'
-            f'"upsellProbability":{up},"churnProbability":{down},{numbers},'
-            f'"reasons":{why},"decisionId":"{name}",{self._origins[origin]},'
-            f'"source":"{self._source}",{self._times.get(times) or self._times_of(times)}}}'
-        ).encode()
+            up = down = _NULL
+        return b"".join((_OPEN, own, head, up, _CHURN, down, middle, number, end, moments))
 
     def limits_from(self, slot: int) -> LimitsFrom:
         """What the limits of a slot's tenant follow from."""
@@ -218,7 +183,7 @@ class View:
         if flags & LARGE_LIMIT:
             # An index tells apart as well as what it points at, and needs no looking.
             base = -1 - base
-        return terms, base, min(max(arm, self._lowest), self._highest)
+        return terms, base, self._forms.served(arm)
 
     def answer(self, slot: int) -> Answer:
         """The same answer as values."""
@@ -227,7 +192,7 @@ class View:
         )
         if flags & LARGE_LIMIT:
             base = self.table.limits[base]
-        served = min(max(arm, self._lowest), self._highest)
+        served = self._forms.served(arm)
         kept = served == arm
         version, policy = self.table.origins[origin]
         decided_us, period_end_us = self.table.times[times]
@@ -248,7 +213,7 @@ class View:
             effective_limit=None if first is None else first.effective_limit,
             window_seconds=None if first is None else first.window_seconds,
             limits=limits or None,
-            reasons=self.table.reasons[reasons] if kept else (self._why,),
+            reasons=self.table.reasons[reasons] if kept else (self._forms.why,),
             decision_id=(
                 self.table.foreign_ids[decision] if flags & FOREIGN_ID else f"d_{decision:016x}"
             ),
@@ -259,14 +224,14 @@ class View:
             expires_us=self._expiry(period_end_us),
         )
 
-    def _times_of(self, times: int) -> str:
-        if len(self._times) >= _MAX_CACHED_TIMES:
-            self._times.clear()
+    def _moments_of(self, times: int) -> bytes:
+        if len(self._moments) >= _MAX_CACHED_TIMES:
+            self._moments.clear()
         decided_us, period_end_us = self.table.times[times]
         expires_us = self._expiry(period_end_us)
         expires = "null" if expires_us is None else f'"{format_instant(expires_us)}"'
-        text = f'"decidedAt":"{format_instant(decided_us)}","expiresAt":{expires}'
-        self._times[times] = text
+        text = f'"decidedAt":"{format_instant(decided_us)}","expiresAt":{expires}}}'.encode()
+        self._moments[times] = text
         return text
 
     def _expiry(self, period_end_us: int) -> int | None:

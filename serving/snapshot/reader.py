@@ -12,7 +12,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from flyball.decision import Source
 from flyball.errors import BundleError, BundleOutdated
 from flyball.instant import SECOND_US
-from serving.snapshot.answer import Answer, LimitsFrom, View, answer_json, rung_of, unknown_answer
+from serving.snapshot.answer import (
+    Answer,
+    LimitsFrom,
+    View,
+    answer_json,
+    rung_ends_us,
+    rung_of,
+    unknown_answer,
+)
 from serving.snapshot.frame import frame_length, open_frame
 from serving.snapshot.layout import FRAME_HEADER_BYTES
 from serving.snapshot.table import Table, open_table
@@ -50,6 +58,8 @@ class SnapshotReader:
         self._delta_at = 0
         self._view: View | None = None
         self._views = 0
+        # When the view need not be looked at again: [from, until).
+        self._settled_us = self._unsettled_us = 0
         self._refused: dict[tuple[int, int, int], BundleError] = {}
         self._error: BundleError | None = None
         self._lock = threading.Lock()
@@ -222,23 +232,31 @@ class SnapshotReader:
             self._delta_at += length
 
     def _look(self, now_us: int) -> View | None:
-        """The view for ``now_us``: same table, rung and kill state as before, or a new one."""
+        """The view for ``now_us``: same version, rung and kill state as before, or a new one."""
+        view = self._view
+        if view is not None and self._settled_us <= now_us < self._unsettled_us:
+            return view
         table = self._table
         if table is None:
             return None
+        version, created_us = table.version, table.created_us
         if not 0 <= now_us - self._kill_checked_us < KILL_CHECK_US:
             self._kill_checked_us = now_us
             self._killed = self._kill is not None and self._kill.exists()
-        rung = rung_of(now_us - table.created_us)
-        view = self._view
+        rung = rung_of(now_us - created_us)
         if (
             view is None
             or view.table is not table
+            or view.version is not version
             or view.rung is not rung
             or view.killed is not self._killed
         ):
             view = self._view = View(table, rung, killed=self._killed)
             self._views += 1
+        self._settled_us = now_us
+        self._unsettled_us = min(
+            self._kill_checked_us + KILL_CHECK_US, rung_ends_us(created_us, now_us)
+        )
         return view
 
     def mark(self, now_us: int) -> int:
@@ -254,13 +272,22 @@ class SnapshotReader:
 
         Always answers: an unknown name gets m = 1 and ``"source":"unknown_tenant"``.
         """
-        view = self._look(now_us)
         key = name if isinstance(name, bytes) else name.encode("utf-8", "surrogatepass")
-        found = None if view is None else view.table.find(key)
-        if view is None or found is None:
+        known = self.known(key, now_us)
+        if known is None:
             return answer_json(unknown_answer(key.decode("utf-8", "replace")))
-        slot, own = found
-        return view.json(slot, own.decode("ascii"))
+        return known
+
+    def known(self, name: bytes, now_us: int) -> bytes | None:
+        """The same for a tenant's id or alias only; None where the name is neither."""
+        # Asked for with every request: `_look` is called where it has something to do.
+        view = self._view
+        if view is None or not self._settled_us <= now_us < self._unsettled_us:
+            view = self._look(now_us)
+            if view is None:
+                return None
+        found = view.table.find(name)
+        return None if found is None else view.json(found[1], found[2])
 
     def lookup(self, name: str | bytes, now_us: int) -> Answer:
         """The same answer as values."""
@@ -277,7 +304,7 @@ class SnapshotReader:
         if view is None:
             return
         for slot in range(view.table.tenants):
-            yield view.json(slot, view.table.name(slot).decode("ascii"))
+            yield view.json(view.table.name(slot), view.table.parts(slot))
 
     def limits_from(self, now_us: int) -> Iterator[tuple[str, LimitsFrom]]:
         """Every tenant with what its limits follow from, in slot order.

@@ -12,6 +12,7 @@ import os
 import struct
 from array import array
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -26,8 +27,10 @@ from serving.snapshot.layout import (
     DELTA_ITEM,
     NAME_LENGTH_AT,
     NAME_OFFSET_AT,
+    PARTS,
     RECORD_BYTES,
     BaseHeader,
+    Parts,
     base_signed_bytes,
     home_position,
     name_key,
@@ -36,8 +39,15 @@ from serving.snapshot.layout import (
 from serving.snapshot.limit_word import LimitTexts, PlanWord, TermsWord
 from serving.snapshot.version import Version
 
+if TYPE_CHECKING:
+    from serving.snapshot.form import Forms
+
 _CHUNK_BYTES = 1 << 20
 _SLOT = struct.Struct("<I")
+
+
+#: A tenant's slot, its own id, and its current record.
+Found = tuple[int, bytes, Parts]
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,6 +73,7 @@ class Table:
         self.as_of_us = header.as_of_us
         self._map = body
         self._homes = header.homes
+        self._tenants = header.tenants
         self._records_at = BASE_HEADER_BYTES
         self._index_at = self._records_at + header.records_bytes
         self._aliases_at = self._index_at + header.index_bytes
@@ -82,6 +93,8 @@ class Table:
         self._plans = words.plans
         self._terms = words.terms
         self.limit_texts = LimitTexts(words.plans, words.terms)
+        #: What answers have in common, from whoever writes them.
+        self.forms: Forms | None = None
         self._frames: list[array[int]] = []
         self._overlay: dict[int, bytes] = {}
         self._new_names: list[bytes] = []
@@ -98,31 +111,44 @@ class Table:
         """How many records deltas have replaced or added."""
         return len(self._overlay)
 
-    def find(self, name: bytes) -> tuple[int, bytes] | None:
-        """The slot of a tenant's id or alias, and the tenant's own id; None if it is neither."""
+    def find(self, name: bytes) -> Found | None:
+        """The tenant of an id or alias; None if it is neither."""
         key = name_key(name)
         if self._new_slots:
             slot = self._new_slots.get(key)
             if slot is not None:
-                return slot, self.name(slot)
+                return self._found(slot)
         if self._alias_changes and key in self._alias_changes:
             slot = self._alias_changes[key]
-            return None if slot is None else (slot, self.name(slot))
+            return None if slot is None else self._found(slot)
         at = self._index_at + 4 * home_position(key, self._homes)
-        body, tenants, unpack = self._map, self.header.tenants, _SLOT.unpack_from
+        body, tenants, unpack = self._map, self._tenants, _SLOT.unpack_from
+        length = len(name)
         while True:
             (entry,) = unpack(body, at)
             if entry < tenants:
-                if self._base_name(entry) == name:
-                    return entry, name
+                # The whole record at once: the next thing that is asked for is the answer.
+                parts = PARTS.unpack_from(body, BASE_HEADER_BYTES + RECORD_BYTES * entry)
+                if parts[7] >> 48 & 0xFF == length:
+                    start = self._heap_at + parts[2]
+                    if body[start : start + length] == name:
+                        changed = self._overlay.get(entry)
+                        return entry, name, parts if changed is None else PARTS.unpack(changed)
             elif entry == ABSENT:
                 return None
             else:
                 alias_at = self._aliases_at + ALIAS_BYTES * (entry - tenants)
                 if body[alias_at : alias_at + 16] == key:
-                    slot = int(unpack(body, alias_at + 16)[0])
-                    return slot, self.name(slot)
+                    return self._found(unpack(body, alias_at + 16)[0])
             at += 4
+
+    def _found(self, slot: int) -> Found:
+        return slot, self.name(slot), self.parts(slot)
+
+    def parts(self, slot: int) -> Parts:
+        """The current record of a slot as :data:`PARTS`."""
+        parts: Parts = PARTS.unpack(self.record(slot))
+        return parts
 
     def record(self, slot: int) -> bytes:
         """The current record of a slot."""

@@ -74,6 +74,69 @@ def test_both_paths_give_the_same_answer(service: Service, name: bytes) -> None:
     assert fast[2] == slow[2]
 
 
+ON_A_LINE = st.lists(
+    st.tuples(
+        st.sampled_from(
+            (
+                *(b"ent_1", b"ent_2", b"key_1", b"nobody", b"a..b", b"-x", b"", b"ent_1/"),
+                *(b"ent_1?a=1", b"ent%5F1", b"a" * 129, b"ent_1:evaluate", b"ent_1\tHTTP"),
+            )
+        ),
+        st.sampled_from([HOST, b"host: localhost\r\nx-request: 1\r\n", b"Host: elsewhere\r\n"])
+        | st.just(HOST + b"Connection: keep-alive\r\n"),
+    ),
+    min_size=2,
+    max_size=6,
+)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(ON_A_LINE)
+def test_what_a_connection_asked_before_changes_no_answer(
+    service: Service, asked: list[tuple[bytes, bytes]]
+) -> None:
+    alone = [split(service.raw(get(b"/v1/decisions/" + name, head))) for name, head in asked]
+    sock = socket.create_connection(("127.0.0.1", service.port), timeout=5)
+    try:
+        for (name, head), (status, _, body) in zip(asked, alone, strict=True):
+            sock.sendall(get(b"/v1/decisions/" + name, head))
+            found = split(read_answer(sock))
+            assert (found[0], found[2]) == (status, body)
+            if status == 400:  # not HTTP: the server closes
+                sock.close()
+                sock = socket.create_connection(("127.0.0.1", service.port), timeout=5)
+    finally:
+        sock.close()
+
+
+def test_a_connection_that_was_let_in_is_asked_for_its_token_once_there_is_one(
+    service: Service,
+) -> None:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=5) as sock:
+        for _ in range(3):
+            sock.sendall(get(b"/v1/decisions/ent_1"))
+            assert split(read_answer(sock))[0] == 200
+        service.home.tokens.write_text("[]")
+        service.worker.tokens.refresh(service.worker.now_us())
+        sock.sendall(get(b"/v1/decisions/ent_1"))
+        assert split(read_answer(sock))[0] == 401
+
+
+def test_lookups_are_counted_whichever_way_they_go(service: Service) -> None:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=5) as sock:
+        for name in (b"ent_1", b"ent_1", b"nobody", b"key_1"):
+            sock.sendall(get(b"/v1/decisions/" + name))
+            assert split(read_answer(sock))[0] == 200
+    assert service.worker.tally.lookups == 4
+    service.worker.refresh()
+    counted = service.worker.metrics.lookups.labels("fresh")
+    assert counted._value.get() == 4
+
+
 def test_bytes_in_pieces_are_answered_once_whole(service: Service) -> None:
     request = get(b"/v1/decisions/ent_1")
     with socket.create_connection(("127.0.0.1", service.port), timeout=5) as sock:

@@ -104,6 +104,20 @@ def test_the_ladder_never_tightens_on_old_decisions(
         assert answer["reasons"] == [source]
 
 
+def test_a_rung_ends_to_the_microsecond_however_often_it_is_asked(
+    writer: SnapshotWriter, reader: SnapshotReader, entry: MakeEntry, now_us: int
+) -> None:
+    writer.publish_all([entry()], aliases={}, created_us=now_us, as_of_us=now_us)
+    reader.refresh()
+    fresh, good, plan = "fresh", "last_known_good", "plan_default"
+    for age_us, source in (
+        *((15 * MINUTE_US - 1, fresh), (15 * MINUTE_US, fresh), (15 * MINUTE_US + 1, good)),
+        *((DAY_US, good), (DAY_US + 1, plan), (15 * MINUTE_US, fresh), (-1, fresh)),
+    ):
+        assert json.loads(reader.answer("ent_1", now_us + age_us))["source"] == source
+        assert reader.rung(now_us + age_us).value == source
+
+
 def test_a_heartbeat_keeps_the_snapshot_fresh(
     writer: SnapshotWriter, reader: SnapshotReader, entry: MakeEntry, now_us: int
 ) -> None:

@@ -33,7 +33,9 @@ from serving.snapshot.writer import SnapshotWriter
 _TICKS = os.sysconf("SC_CLK_TCK")
 _CONNECTIONS = 32
 
-_NULL = """
+#: As long as a decision.
+BODY = "x" * 502
+NULL = """
 BODY = b"x" * 502
 HEAD = [(b"content-type", b"application/json"), (b"content-length", b"502")]
 async def app(scope, receive, send):
@@ -41,7 +43,7 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": BODY})
 """
 
-_PLAIN = """
+PLAIN = """
 from fastapi import FastAPI
 from pydantic import BaseModel
 class Limit(BaseModel):
@@ -252,8 +254,8 @@ def measure(quick: bool) -> list[dict[str, Any]]:
         port = free_port()
         ours_argv = [sys.executable, "-m", "commands", "--home", str(home.root), "serve"]
         ours_argv += ["--port", str(port), "--workers", "1", "--data-path-only"]
-        null_argv, null_port = _uvicorn(root, "null_app", _NULL)
-        plain_argv, plain_port = _uvicorn(root, "plain_app", _PLAIN)
+        null_argv, null_port = _uvicorn(root, "null_app", NULL)
+        plain_argv, plain_port = _uvicorn(root, "plain_app", PLAIN)
         with (
             running("ours", ours_argv, port, "worker_process") as ours,
             running("null", null_argv, null_port, None) as null,
@@ -262,7 +264,16 @@ def measure(quick: bool) -> list[dict[str, Any]]:
         ):
             servers = [ours, null, plain, *([nginx] if nginx else [])]
             _turns(servers, script, 3 if quick else 7, 2 if quick else 5)
-    return _figures(ours, null, plain, nginx)
+    figures = _figures(ours, null, plain, nginx)
+    return figures if quick else [*figures, *_matrix(tenants)]
+
+
+def _matrix(tenants: int) -> list[dict[str, Any]]:
+    """The same with one worker and two, one connection and 32, over TCP and a Unix socket."""
+    from benchmarks.serving_matrix import all_cells, measure_cells, rows
+
+    cells = measure_cells(all_cells(), tenants, rounds=3, seconds=2.0)
+    return [row for cell, found in cells for row in rows(cell, found)]
 
 
 @contextmanager
@@ -273,7 +284,7 @@ def _nginx(root: Path) -> Iterator[Server | None]:
         return
     port = free_port()
     config = root / "nginx.conf"
-    config.write_text(_NGINX.format(root=root, port=port, body="x" * 502))
+    config.write_text(_NGINX.format(root=root, port=port, body=BODY))
     with running("nginx", ["nginx", "-c", str(config)], port, None) as server:
         yield server
 

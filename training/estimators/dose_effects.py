@@ -16,7 +16,6 @@ from training.estimators.estimator import (
     TRUST_SEGMENT,
     Effects,
 )
-from training.estimators.felt_dose import felt_dose
 from training.estimators.shrinkage import Posterior
 from training.estimators.table import EffectTable, Subjects, filled_dose
 
@@ -83,7 +82,7 @@ class DoseEffects:
         dose = subjects.dose
         if self.table.fallback_dose is not None:
             dose = filled_dose(dose, self.table.fallback_dose)
-        known = felt_dose(np.nan_to_num(dose), self.table.half_felt)
+        known = subjects.felt(np.nan_to_num(dose), self.table.half_felt)
         felt = np.where(self.usable[None, :], known, 0.0)
         parts = [self.per_dose(subjects, k) for k in range(len(self.outcomes))]
         mean = np.stack([felt * part[0][:, None] for part in parts], axis=2)

@@ -106,21 +106,41 @@ def _p_any(
     later: Sequence[Sequence[Candidate]],
     later_null: Sequence[Sequence[Floats]],
 ) -> float:
-    """p-value of "arms do nothing to anything": the least of all blocks' of all outcomes.
+    """p-value of "arms do nothing to anything", from all blocks of all outcomes.
 
-    It comes first, so that at most one null experiment in twenty opens anything anywhere.
+    It comes first, so that at most one null experiment in twenty opens anything anywhere. One
+    effect for all is what an experiment of ordinary size can find, and there are many more ways to
+    deviate from it: so half of the error is for the pooled blocks and half for all the others
+    (Bonferroni between the two, the least p-value corrected within each).
     """
-    observed: dict[str, float] = {}
-    null: dict[str, Floats] = {}
+    pooled_p, later_p = _Least(), _Least()
     rows = zip(fits, pooled, pooled_null, later, later_null, strict=True)
-    for k, (fit, first, first_null, others, other_null) in enumerate(rows):
+    for fit, first, first_null, others, other_null in rows:
         if not fit.enough:
             continue
-        pairs = zip((first, *others), (first_null, *other_null), strict=True)
-        for candidate, under in pairs:
-            name = f"{candidate.name} {k}"
-            observed[name], null[name] = fit.statistic(candidate), under
-    return min(adjusted(observed, null).values(), default=1.0)
+        pooled_p.add(fit.statistic(first), first_null)
+        for candidate, under in zip(others, other_null, strict=True):
+            later_p.add(fit.statistic(candidate), under)
+    asked = [each.p_value() for each in (pooled_p, later_p) if each]
+    return min(1.0, len(asked) * min(asked, default=1.0))
+
+
+class _Least:
+    """The least p-value of some statistics, corrected for looking at all of them."""
+
+    def __init__(self) -> None:
+        self._observed: dict[str, float] = {}
+        self._null: dict[str, Floats] = {}
+
+    def __len__(self) -> int:
+        return len(self._observed)
+
+    def add(self, observed: float, null: Floats) -> None:
+        name = str(len(self))
+        self._observed[name], self._null[name] = observed, null
+
+    def p_value(self) -> float:
+        return min(adjusted(self._observed, self._null).values())
 
 
 def _frame(table: EffectTable) -> EffectTable:

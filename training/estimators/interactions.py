@@ -21,7 +21,6 @@ from training.estimators.estimator import (
     lacking,
     usable_arms,
 )
-from training.estimators.felt_dose import felt_dose
 from training.estimators.table import EffectTable, Subjects
 
 #: Penalties on deviations, as multiples of the average information of a column.
@@ -78,7 +77,7 @@ class InteractionEffects:
         columns = modifiers(self.design, subjects)
         slope = columns @ self.coefficients.T
         variance = np.einsum("ij,kjl,il->ik", columns, self.covariances, columns)
-        felt = felt_dose(np.nan_to_num(subjects.dose), self.half_felt)
+        felt = subjects.felt(np.nan_to_num(subjects.dose), self.half_felt)
         dose = np.where(self.usable[None, :], felt, 0.0)
         trust = np.where(self.usable, TRUST_PERSONAL, 0)[None, :].repeat(len(subjects), axis=0)
         return Effects(

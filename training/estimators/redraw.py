@@ -12,7 +12,7 @@ import numpy as np
 from training.dataset import Ints, Single
 from training.estimators.table import EffectTable
 
-REDRAWS = 499
+REDRAWS = 999
 #: Numbers held at once.
 _CHUNK = 4_000_000
 

@@ -69,8 +69,9 @@ def adjusted(observed: Mapping[str, float], null: Mapping[str, Floats]) -> dict[
     """Step-down minimum-p adjusted p-values of all candidates, given their null statistics."""
     if not observed:
         return {}
-    raw = {name: p_value(value, null[name]) for name, value in observed.items()}
-    under = {name: _own_p(null[name]) for name in observed}
+    ranked = {name: _own_p(np.append(null[name], value)) for name, value in observed.items()}
+    raw = {name: float(each[-1]) for name, each in ranked.items()}
+    under = {name: each[:-1] for name, each in ranked.items()}
     result: dict[str, float] = {}
     floor = 0.0
     left = sorted(raw, key=lambda name: raw[name])
@@ -82,8 +83,12 @@ def adjusted(observed: Mapping[str, float], null: Mapping[str, Floats]) -> dict[
     return result
 
 
-def _own_p(null: Floats) -> Floats:
-    """p-value of each redraw among the redraws; ties take the larger."""
-    ordered = np.sort(null)
-    below = np.searchsorted(ordered, null - 1e-9 * np.abs(null), side="left")
-    return np.asarray((len(null) - below) / len(null), dtype=np.float64)
+def _own_p(drawn: Floats) -> Floats:
+    """p-value of each draw among all of them; ties take the larger.
+
+    The logged draw is one of them: ranking redraws among themselves only would put each a step
+    above a logged draw of the same rank, and the smallest p-values would not be corrected at all.
+    """
+    ordered = np.sort(drawn)
+    below = np.searchsorted(ordered, drawn - 1e-9 * np.abs(drawn), side="left")
+    return np.asarray((len(drawn) - below) / len(drawn), dtype=np.float64)

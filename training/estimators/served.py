@@ -13,7 +13,14 @@ from training.estimators.dose_effects import BLOCK_TRUST, DoseEffects
 from training.estimators.dose_learner import DoseLearner
 from training.estimators.estimator import TRUST_POOLED
 from training.estimators.risk_scale import LIMIT
-from training.estimators.table import PLAN_FEATURE, EffectTable, Subjects, table_of
+from training.estimators.table import (
+    ALREADY_FEATURE,
+    PLAN_FEATURE,
+    EffectTable,
+    Subjects,
+    already_refused,
+    table_of,
+)
 from training.export.dose_effects import DoseModel, Lookup, dose_effects_graph
 from training.export.effects import QUIET_DOSE
 
@@ -59,7 +66,13 @@ def _reference(
             plan[rank == np.float32(level)] = code
     known = (segment >= 0) & (segment < len(frame.segments))
     wide = dose.astype(np.float64)
-    subjects = Subjects(x=x, segment=np.where(known, segment, -1), plan=plan, dose=wide)
+    subjects = Subjects(
+        x=x,
+        segment=np.where(known, segment, -1),
+        plan=plan,
+        dose=wide,
+        already=already_refused(x, frame.features),
+    )
     found = fitted.effects(subjects)
     quiet = np.asarray((np.abs(dose) < np.float32(QUIET_DOSE)).all(axis=1))[:, None, None]
     return np.where(quiet, 0.0, found.mean), np.where(quiet, 0.0, found.sd), found.trust
@@ -74,6 +87,7 @@ def dose_model(fitted: DoseEffects) -> DoseModel:
     opened = {block for outcome in fitted.outcomes for block in outcome.deviations}
     everywhere = [BLOCK_TRUST[block] for block in ("risk", "personal") if block in opened]
     known = PLAN_FEATURE in frame.features and frame.plan_levels is not None
+    refused = ALREADY_FEATURE in frame.features
     fallback = frame.fallback_dose
     return DoseModel(
         impute=design.impute,
@@ -93,6 +107,7 @@ def dose_model(fitted: DoseEffects) -> DoseModel:
         fallback_dose=np.zeros(len(frame.arms)) if fallback is None else fallback,
         trust=max([TRUST_POOLED, *everywhere]),
         half_felt=frame.half_felt,
+        already_feature=frame.features.index(ALREADY_FEATURE) if refused else None,
         growth=design.scale_by_risk.growth,
         growth_offset=design.scale_by_risk.offset,
         growth_norm=design.scale_by_risk.norm,

@@ -17,6 +17,8 @@ from training.outcome import OUTCOMES
 
 #: Feature whose levels stand for plans, because a bundle's graphs see features and no plan names.
 PLAN_FEATURE = "plan_rank"
+#: Feature that says what share of demand m = 1 itself is expected to refuse.
+ALREADY_FEATURE = "predicted_blocked_28d"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +27,14 @@ class Subjects:
 
     ``x`` float32 [n, F] (NaN: missing), ``segment`` and ``plan`` codes [n] (-1: unknown), ``dose``
     [n, A]: expected blocked share (or another dose) under an arm minus that under the neutral arm.
+    ``already`` [n] (>= 0) is what the neutral arm itself is expected to block; None: nothing.
     """
 
     x: Single
     segment: Ints
     plan: Ints
     dose: Floats
+    already: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -38,8 +42,16 @@ class Subjects:
     def take(self, rows: Bools | Ints) -> Subjects:
         """The chosen rows."""
         return Subjects(
-            x=self.x[rows], segment=self.segment[rows], plan=self.plan[rows], dose=self.dose[rows]
+            x=self.x[rows],
+            segment=self.segment[rows],
+            plan=self.plan[rows],
+            dose=self.dose[rows],
+            already=None if self.already is None else self.already[rows],
         )
+
+    def felt(self, dose: Floats, half_felt: float) -> Floats:
+        """What these rows feel of ``dose`` [n, A]; see :func:`felt_dose`."""
+        return felt_dose(dose, self.already, half_felt)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +79,7 @@ class EffectTable:
     fallback_dose:
         [A]: stands for unknown doses when effects are asked for.
     half_felt:
-        Dose at which half of it is felt (> 0); infinite where effects are in proportion to dose.
+        Blocked share of which half is felt (> 0); infinite where effects are in proportion to dose.
 
     Raises
     ------
@@ -128,7 +140,7 @@ class EffectTable:
     def centred(self) -> Floats:
         """Felt dose of each arm minus what the propensities led to expect, [n, A]."""
         share = self.offered / self.offered.sum(axis=1, keepdims=True)
-        dose = felt_dose(self.subjects.dose, self.half_felt)
+        dose = self.subjects.felt(self.subjects.dose, self.half_felt)
         return np.asarray(dose - (share * dose).sum(axis=1, keepdims=True), dtype=np.float64)
 
     @cached_property
@@ -187,6 +199,7 @@ def table_of(dataset: Dataset, segments: tuple[str, ...]) -> EffectTable:
             segment=np.asarray([known.get(s, -1) for s in kept.text("segment")], dtype=np.int64),
             plan=plan,
             dose=filled_dose(dose[keep], fallback),
+            already=already_refused(x, kept.features),
         ),
         features=kept.features,
         arms=tuple(str(arm) for arm in dataset.arms),
@@ -205,6 +218,14 @@ def table_of(dataset: Dataset, segments: tuple[str, ...]) -> EffectTable:
         fallback_dose=fallback,
         half_felt=HALF_FELT_SHARE,
     )
+
+
+def already_refused(x: Single, features: tuple[str, ...]) -> Floats | None:
+    """What m = 1 is expected to refuse [n], 0 where that is unknown; None without the feature."""
+    if ALREADY_FEATURE not in features:
+        return None
+    share = x[:, features.index(ALREADY_FEATURE)].astype(np.float64)
+    return np.asarray(np.clip(np.nan_to_num(share), 0.0, 1.0), dtype=np.float64)
 
 
 def filled_dose(dose: Floats, fallback: Floats) -> Floats:

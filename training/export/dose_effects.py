@@ -36,9 +36,11 @@ class DoseModel:
     variances; z are features imputed, standardised (``impute``, ``mean``, ``scale`` [F]) and held
     within ±``bound``. ``plan_feature`` is the column whose ``plan_levels`` [P] name the plan.
     ``usable`` [A] are the arms that have an effect; where a row has an unknown dose, all of its
-    doses are ``fallback_dose`` [A]. Of a dose d, d / (1 + |d| / ``half_felt``) is felt (> 0, may be
-    infinite). Mean and standard deviation are multiplied by ``growth_norm`` [3] ·
-    exp(``z @ growth`` [F, 3] + ``growth_offset`` [3], held within ±``growth_limit``).
+    doses are ``fallback_dose`` [A]. Of a blocked share b, b / (1 + |b| / ``half_felt``) is felt
+    (> 0, may be infinite), and of a dose what it adds to that of column ``already_feature`` (held
+    within 0 and 1, 0 where it is missing; without such a column, to that of 0). Mean and standard
+    deviation are multiplied by ``growth_norm`` [3] · exp(``z @ growth`` [F, 3] + ``growth_offset``
+    [3], held within ±``growth_limit``).
     ``trust`` is the least level of a usable arm.
     """
 
@@ -59,6 +61,7 @@ class DoseModel:
     fallback_dose: Floats
     trust: int
     half_felt: float
+    already_feature: int | None
     growth: Floats
     growth_offset: Floats
     growth_norm: Floats
@@ -219,12 +222,28 @@ class _Graph:
         wide = add.node("Cast", ["dose"], to=DOUBLE)
         dose = add.node("Where", [add.node("Cast", [any_unknown], to=BOOL), fallback, wide])
         usable = add.constant(model.usable[None, :])
-        bent = add.node(
-            "Mul", [add.node("Abs", [dose]), add.constant(np.array(1.0 / model.half_felt))]
-        )
-        felt = add.node("Div", [dose, add.node("Add", [bent, add.constant(np.array(1.0))])])
+        felt = self._felt(dose)
         used = add.node("Where", [usable, felt, add.constant(np.array(0.0))])
         return add.node("Unsqueeze", [used, self._axis(2)])
+
+    def _felt(self, dose: str) -> str:
+        """float64 [n, A]: what is felt of ``dose`` beyond what m = 1 already refuses."""
+        add, column = self._add, self._model.already_feature
+        if column is None:
+            return self._bent(dose)
+        share = add.node("Gather", ["x", add.constant(np.array([column]))], axis=1)
+        wide = add.node("Cast", [share], to=DOUBLE)
+        zero, one = add.constant(np.array(0.0)), add.constant(np.array(1.0))
+        known = add.node("Where", [add.node("IsNaN", [share]), zero, wide])
+        already = add.node("Clip", [known, zero, one])
+        after = self._bent(add.node("Add", [already, dose]))
+        return add.node("Sub", [after, self._bent(already)])
+
+    def _bent(self, share: str) -> str:
+        add = self._add
+        inverse = add.constant(np.array(1.0 / self._model.half_felt))
+        bent = add.node("Mul", [add.node("Abs", [share]), inverse])
+        return add.node("Div", [share, add.node("Add", [bent, add.constant(np.array(1.0))])])
 
     def _trust(self, segment: str, plan: str) -> str:
         add, model = self._add, self._model

@@ -111,5 +111,23 @@ def test_adjusting_never_makes_a_p_value_smaller(observed: dict[str, float], see
     raw = {n: (1 + (null[n] >= v).sum()) / 51 for n, v in observed.items()}
     found = adjusted(observed, null)
     assert set(found) == set(observed)
-    assert all(found[name] >= raw[name] - 0.021 for name in found)
+    assert all(found[name] >= raw[name] for name in found)
     assert all(0.0 < p <= 1.0 for p in found.values())
+
+
+@given(seed=SEEDS, tests=st.integers(1, 12), draws=st.integers(9, 60))
+@settings(max_examples=40, deadline=None)
+def test_of_all_draws_no_more_than_promised_look_like_an_effect_anywhere(
+    seed: int, tests: int, draws: int
+) -> None:
+    """Under the null the logged draw is one of many alike: whichever it is, the least adjusted
+    p-value is at most p for no more than a share p of them."""
+    rng = np.random.Generator(np.random.Philox(seed))
+    values = rng.exponential(size=(tests, draws))
+    least = []
+    for at in range(draws):
+        observed = {str(k): float(values[k, at]) for k in range(tests)}
+        null = {str(k): np.delete(values[k], at) for k in range(tests)}
+        least.append(min(adjusted(observed, null).values()))
+    for p in (0.05, 0.1, 0.3):
+        assert (np.asarray(least) <= p + 1e-9).mean() <= p + 1e-9

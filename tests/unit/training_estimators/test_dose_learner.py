@@ -16,7 +16,7 @@ from training.estimators.table import EffectTable
 Make = Callable[..., EffectTable]
 Expectation = Callable[[EffectTable], Floats]
 
-REDRAWS = 99
+REDRAWS = 499
 WORLDS = 40
 
 
@@ -129,6 +129,6 @@ def test_too_few_events_are_said_and_leave_no_effect(make: Make) -> None:
 
 
 def test_fitting_with_cross_fitted_expectations_finds_the_same_effect(make: Make) -> None:
-    fitted = DoseLearner(redraws=39).fit(make(2, tenants=600, upgrade=0.3))
+    fitted = DoseLearner(redraws=REDRAWS).fit(make(2, tenants=600, upgrade=0.3))
     assert fitted.evidence["slope_upgrade"] == pytest.approx(0.3, abs=0.1)
     assert "upgrade (pooled" in fitted.summary

@@ -15,9 +15,12 @@ from training.effects import ArmEffects
 from training.estimators.dose_effects import DoseEffects
 from training.estimators.dose_learner import DoseLearner
 from training.estimators.served import DoseEstimator, dose_model
-from training.estimators.table import EffectTable, Subjects
+from training.estimators.table import ALREADY_FEATURE, EffectTable, Subjects, already_refused
 from training.export.dose_effects import DoseModel, Lookup, dose_effects_graph
 from training.rehearsal import SEGMENTS, World, rehearse
+
+#: Enough for the finest block to open.
+REDRAWS = 499
 
 Make = Callable[..., EffectTable]
 Expectation = Callable[[EffectTable], Floats]
@@ -78,7 +81,7 @@ def test_the_graph_gives_what_the_estimator_says(
 ) -> None:
     table = make(9, tenants=400, **truth)
     table = replace(table, half_felt=half_felt)
-    fitted = DoseLearner(redraws=39).fit_residuals(table, expectation(table))
+    fitted = DoseLearner(redraws=REDRAWS).fit_residuals(table, expectation(table))
     x = table.subjects.x[:200].copy()
     x[::7, 0], x[::11, 1], x[3, 0], x[4, 0] = np.nan, 1e30, np.inf, -np.inf
     x[::13, 2] = 17.0
@@ -96,9 +99,42 @@ def test_the_graph_gives_what_the_estimator_says(
     assert not mean[:, 2].any()
 
 
+def test_what_the_base_limit_refuses_anyway_makes_a_dose_felt_less(
+    make: Make, expectation: Expectation
+) -> None:
+    table = make(9, tenants=400, upgrade=0.4)
+    features = (ALREADY_FEATURE, *table.features[1:])
+    refused = already_refused(table.subjects.x, features)
+    table = replace(
+        table,
+        features=features,
+        half_felt=0.1,
+        subjects=replace(table.subjects, already=refused),
+    )
+    fitted = DoseLearner(redraws=REDRAWS).fit_residuals(table, expectation(table))
+    x = table.subjects.x[:200].copy()
+    x[::7, 0], x[1, 0], x[2, 0], x[3, 0] = np.nan, np.inf, -np.inf, -0.5
+    subjects = replace(
+        table.subjects.take(np.arange(200)), x=x, already=already_refused(x, features)
+    )
+    mean, sd, _ = _served(fitted, subjects)
+    expected = fitted.effects(subjects)
+    assert np.abs(mean[:, :, :2] - expected.mean).max() < 1e-6
+    assert np.abs(sd[:, :, :2] - expected.sd).max() < 1e-6
+    more = replace(subjects, x=_with_first(x, 0.4), already=np.full(200, 0.4))
+    less = replace(subjects, x=_with_first(x, 0.0), already=np.zeros(200))
+    assert (np.abs(_served(fitted, more)[1]) < np.abs(_served(fitted, less)[1]))[:, 0, 0].all()
+
+
+def _with_first(x: np.ndarray, value: float) -> np.ndarray:
+    changed = x.copy()
+    changed[:, 0] = value
+    return changed
+
+
 def test_rows_that_feel_no_arm_have_no_effect(make: Make, expectation: Expectation) -> None:
     table = make(9, upgrade=0.4)
-    fitted = DoseLearner(redraws=39).fit_residuals(table, expectation(table))
+    fitted = DoseLearner(redraws=REDRAWS).fit_residuals(table, expectation(table))
     quiet = replace(table.subjects, dose=np.full_like(table.subjects.dose, 0.0049))
     mean, sd, _ = _served(fitted, quiet)
     assert not mean.any()
@@ -107,7 +143,7 @@ def test_rows_that_feel_no_arm_have_no_effect(make: Make, expectation: Expectati
 
 def test_a_dataset_becomes_effects_with_a_graph() -> None:
     dataset = rehearse(World(tenants=400, weeks=12, base=(0.1, 0.01, 0.05), upgrade_effect=0.5))
-    effects = DoseEstimator(DoseLearner(redraws=39)).fit(dataset, SEGMENTS)
+    effects = DoseEstimator(DoseLearner(redraws=REDRAWS)).fit(dataset, SEGMENTS)
     assert isinstance(effects, ArmEffects)
     assert effects.graph is not None
     assert effects.mean[-1, 0, 0] > 0.02

@@ -11,6 +11,7 @@ property test. Measured in ``benchmarks/serving.py``.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -67,6 +68,7 @@ class LookupProtocol(HttpToolsProtocol):
     """uvicorn's protocol with the decision lookup in front; made by :func:`protocol_for`."""
 
     lookup: Lookup
+    known: Callable[[bytes], bytes | None]
     tokens: Epoch
     tally: Tally
     remembered: dict[bytes, int]
@@ -107,10 +109,10 @@ class LookupProtocol(HttpToolsProtocol):
                 name = data[_SKIP : -self._rest_length]
                 # Names in the snapshot were checked when they got there: one that is equal to one
                 # of them holds no space or line end, so the rest is all that follows it.
-                body = self.lookup.known(name)
+                body = self.known(name)
             else:
                 name = self._read(data)
-                body = self.lookup.known(name) if name else None
+                body = self.known(name) if name else None
             if body is None and name and NAME(name) and b".." not in name:
                 body = self.lookup.answer(name)
             if body is not None:
@@ -183,6 +185,7 @@ def protocol_for(lookup: Lookup) -> type[asyncio.Protocol]:
     """The protocol class for one worker, bound to its snapshot, its tokens and its tally."""
     members = {
         "lookup": lookup,
+        "known": staticmethod(lookup.known),
         "tokens": lookup.tokens,
         "tally": lookup.tally,
         "remembered": {},

@@ -49,8 +49,8 @@ SIGNATURE_BYTES = 64
 MAX_TENANTS = 50_000_000
 MAX_FRAME_BYTES = 1 << 30
 
-_NAME_STATE = blake2b(digest_size=16, person=b"flyball-name").copy
-_LOW = struct.Struct("<I").unpack_from
+#: The hash of a name before its first byte, see :func:`name_key`.
+name_state = blake2b(digest_size=16, person=b"flyball-name").copy
 
 _BASE = struct.Struct(f"<8sIIIIqqIIIIQQQQQ{DIGEST_BYTES}s")
 BASE_MAGIC = b"FLYBSNAP"
@@ -68,15 +68,9 @@ HEARTBEAT_MAGIC = b"FBHB"
 
 def name_key(name: bytes) -> bytes:
     """The 16-byte key of a tenant's id or alias. Aliases may be API keys: only keys are stored."""
-    state = _NAME_STATE()  # a copy: a third faster than setting the parameters each time
+    state = name_state()  # a copy: a third faster than setting the parameters each time
     state.update(name)
     return state.digest()
-
-
-def home_position(key: bytes, homes: int) -> int:
-    """Where probing for ``key`` starts in an index of ``homes`` (≤ 2³²) positions."""
-    low: int = _LOW(key)[0]
-    return low * homes >> 32
 
 
 def digest_of(body: bytes | memoryview) -> bytes:

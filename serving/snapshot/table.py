@@ -32,8 +32,8 @@ from serving.snapshot.layout import (
     BaseHeader,
     Parts,
     base_signed_bytes,
-    home_position,
     name_key,
+    name_state,
     unpack_base_header,
 )
 from serving.snapshot.limit_word import LimitTexts, PlanWord, TermsWord
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from serving.snapshot.form import Forms
 
 _CHUNK_BYTES = 1 << 20
-_SLOT = struct.Struct("<I")
+_slot = struct.Struct("<I").unpack_from
+_parts = PARTS.unpack_from
 
 
 #: A tenant's slot, its own id, and its current record.
@@ -113,7 +114,10 @@ class Table:
 
     def find(self, name: bytes) -> Found | None:
         """The tenant of an id or alias; None if it is neither."""
-        key = name_key(name)
+        # name_key(), without the call: every request comes through here.
+        state = name_state()
+        state.update(name)
+        key = state.digest()
         if self._new_slots:
             slot = self._new_slots.get(key)
             if slot is not None:
@@ -121,14 +125,14 @@ class Table:
         if self._alias_changes and key in self._alias_changes:
             slot = self._alias_changes[key]
             return None if slot is None else self._found(slot)
-        at = self._index_at + 4 * home_position(key, self._homes)
-        body, tenants, unpack = self._map, self._tenants, _SLOT.unpack_from
-        length = len(name)
+        # The home position (see build_index), then one after the other.
+        at = self._index_at + 4 * (_slot(key)[0] * self._homes >> 32)
+        body, tenants, length = self._map, self._tenants, len(name)
         while True:
-            (entry,) = unpack(body, at)
+            entry = _slot(body, at)[0]
             if entry < tenants:
                 # The whole record at once: the next thing that is asked for is the answer.
-                parts = PARTS.unpack_from(body, BASE_HEADER_BYTES + RECORD_BYTES * entry)
+                parts = _parts(body, BASE_HEADER_BYTES + RECORD_BYTES * entry)
                 if parts[7] >> 48 & 0xFF == length:
                     start = self._heap_at + parts[2]
                     if body[start : start + length] == name:
@@ -139,7 +143,7 @@ class Table:
             else:
                 alias_at = self._aliases_at + ALIAS_BYTES * (entry - tenants)
                 if body[alias_at : alias_at + 16] == key:
-                    return self._found(unpack(body, alias_at + 16)[0])
+                    return self._found(_slot(body, alias_at + 16)[0])
             at += 4
 
     def _found(self, slot: int) -> Found:
@@ -167,7 +171,7 @@ class Table:
     def _base_name(self, slot: int) -> bytes:
         # Names never move between bases, so the base's own record is right for changed ones too.
         at = self._records_at + RECORD_BYTES * slot
-        start = self._heap_at + _SLOT.unpack_from(self._map, at + NAME_OFFSET_AT)[0]
+        start = self._heap_at + _slot(self._map, at + NAME_OFFSET_AT)[0]
         return self._map[start : start + self._map[at + NAME_LENGTH_AT]]
 
     def plan_of(self, terms: int) -> tuple[PlanWord, tuple[int, ...]]:

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 #: How often a worker looks for a newer snapshot and for changed tokens.
 REFRESH_SECONDS = 0.1
 
+#: How often it writes its metrics, which takes as long as everything else that it looks after.
+MEASURE_SECONDS = 1.0
+
 #: How many followers one worker streams the snapshot to.
 STREAMS = 64
 
@@ -212,6 +215,11 @@ class Worker:
 
     def refresh(self) -> None:
         """Take over a newer snapshot and changed tokens, and hand counts to the metrics."""
+        self.follow()
+        self._measure(self.now_us())
+
+    def follow(self) -> None:
+        """Take over a newer snapshot and changed tokens."""
         now_us = self.now_us()
         if self.reader.refresh():
             self._log.info(
@@ -226,7 +234,6 @@ class Worker:
         if self.warm and time.monotonic() - self._meters_read > RESOLVE_SECONDS:
             self._meters_read = time.monotonic()
             self._meters = self.events.meters()
-        self._measure(now_us)
 
     def _measure(self, now_us: int) -> None:
         # The event loop's thread adds to the tally meanwhile; here it is only read.
@@ -245,12 +252,19 @@ class Worker:
             self.metrics.snapshot_epoch.set(self.reader.version.epoch)
 
     def keep_fresh(self) -> threading.Thread:
-        """Start the thread that calls :meth:`refresh` until :meth:`close`."""
+        """Start the thread that follows and measures until :meth:`close`.
+
+        It shares the interpreter with the answers: what it does makes one of them wait.
+        """
 
         def run() -> None:
+            measured = time.monotonic()
             while not self._stopping.wait(REFRESH_SECONDS):
                 try:
-                    self.refresh()
+                    self.follow()
+                    if time.monotonic() - measured >= MEASURE_SECONDS:
+                        self._measure(self.now_us())
+                        measured = time.monotonic()
                 except Exception:
                     # The thread must outlive any surprise: without it answers only age.
                     self._log.exception("refresh_failed")

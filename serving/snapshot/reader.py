@@ -23,6 +23,7 @@ from serving.snapshot.answer import (
 )
 from serving.snapshot.frame import frame_length, open_frame
 from serving.snapshot.layout import FRAME_HEADER_BYTES
+from serving.snapshot.listing import Listing
 from serving.snapshot.table import Table, open_table
 from serving.snapshot.version import Version, base_name, bases_in, delta_path, old_files_in
 
@@ -55,6 +56,7 @@ class SnapshotReader:
         self._killed = False
         self._kill_checked_us = -KILL_CHECK_US
         self._table: Table | None = None
+        self._delta = ""  # the path of the table's delta file
         self._delta_at = 0
         self._view: View | None = None
         self._views = 0
@@ -62,6 +64,7 @@ class SnapshotReader:
         self._settled_us = self._unsettled_us = 0
         self._refused: dict[tuple[int, int, int], BundleError] = {}
         self._error: BundleError | None = None
+        self._listing = Listing(directory)
         self._lock = threading.Lock()
 
     @property
@@ -139,7 +142,9 @@ class SnapshotReader:
             before = self.version
             self._error = None
             try:
-                self._follow_bases()
+                if self._table is None or not self._listing.holds():
+                    self._listing.begin()
+                    self._follow_bases()
                 if self._table is not None:
                     self._follow_deltas(self._table)
             except BundleError as error:
@@ -147,6 +152,9 @@ class SnapshotReader:
             except OSError as error:
                 # Removed between listing and opening (a newer one is there), or not readable.
                 self._error = BundleError(f"The snapshot cannot be read: {error}.")
+            if self._error is not None:
+                # What was refused is said at every look, for as long as it lies there.
+                self._listing.forget()
             changed = self.version != before
             if changed:
                 self._view = None
@@ -169,6 +177,7 @@ class SnapshotReader:
                 break
             try:
                 self._table = self._open_unless_refused(version)
+                self._delta = str(delta_path(self._directory / base_name(version)))
                 self._delta_at = 0
                 break
             except BundleError as error:
@@ -206,14 +215,15 @@ class SnapshotReader:
         return table
 
     def _follow_deltas(self, table: Table) -> None:
-        path = delta_path(self._directory / base_name(table.base))
+        path = self._delta
         try:
+            if os.stat(path).st_size <= self._delta_at:
+                return
             handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return
         try:
-            if os.fstat(handle).st_size > self._delta_at:
-                self._read_frames(handle, table)
+            self._read_frames(handle, table)
         finally:
             os.close(handle)
 

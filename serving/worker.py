@@ -27,7 +27,7 @@ from serving.metrics import WorkerMetrics
 from serving.rest.bearer import Principal, TokenBook
 from serving.snapshot.reader import SnapshotReader
 from serving.stream_slots import Slots
-from serving.tally import Tally
+from serving.tally import Tally, VerdictTally
 from telemetry.sqlite_store import SqliteEventStore
 from telemetry.store import KnownTenant
 
@@ -92,9 +92,12 @@ class Worker:
         self.tokens = TokenBook(home.tokens)
         self.tally = Tally()
         self.metrics = WorkerMetrics(shared=shared_metrics)
+        #: What gateways that asked about a request were told.
+        self.verdicts = VerdictTally(self.metrics.authorized)
         self.streams = Slots(STREAMS)
         #: Whether the server is about to stop; the process says how to tell.
         self.is_leaving: Callable[[], bool] = self._left
+        self._measuring = threading.Lock()
         self._counted = 0  # of the tally, in the metrics already
         self._known: dict[str, tuple[float, KnownTenant | None]] = {}
         self._stopping = threading.Event()
@@ -216,7 +219,7 @@ class Worker:
     def refresh(self) -> None:
         """Take over a newer snapshot and changed tokens, and hand counts to the metrics."""
         self.follow()
-        self._measure(self.now_us())
+        self.measure()
 
     def follow(self) -> None:
         """Take over a newer snapshot and changed tokens."""
@@ -235,13 +238,17 @@ class Worker:
             self._meters_read = time.monotonic()
             self._meters = self.events.meters()
 
-    def _measure(self, now_us: int) -> None:
-        # The event loop's thread adds to the tally meanwhile; here it is only read.
-        lookups = self.tally.lookups
-        counted, self._counted = lookups - self._counted, lookups
+    def measure(self) -> None:
+        """Write the metrics; what was counted since the last time goes in with it."""
+        now_us = self.now_us()
         rung = self.reader.rung(now_us)
+        with self._measuring:
+            # The event loop's thread adds to the tally meanwhile; here it is only read.
+            lookups = self.tally.lookups
+            counted, self._counted = lookups - self._counted, lookups
         if counted:
             self.metrics.lookups.labels(rung.value).inc(counted)
+        self.verdicts.report()
         self.metrics.snapshot_refused.set(1 if self._refused else 0)
         self.metrics.killed.set(1 if self.home.kill.exists() else 0)
         created = self.reader.created_us
@@ -263,7 +270,7 @@ class Worker:
                 try:
                     self.follow()
                     if time.monotonic() - measured >= MEASURE_SECONDS:
-                        self._measure(self.now_us())
+                        self.measure()
                         measured = time.monotonic()
                 except Exception:
                     # The thread must outlive any surprise: without it answers only age.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 
 import structlog
-from prometheus_client import Counter
 
 from flyball.errors import FlyballError
 from flyball.meter import STANDARD_METERS, Meter
@@ -14,6 +13,9 @@ from serving.forward_auth.authorize_settings import AuthorizeSettings
 from serving.shared_counters import SharedCounters
 from serving.terms_book import TermsBook
 from serving.worker import Worker
+
+#: Tokens remembered; a gateway has one.
+_MOST_ADMITTED = 256
 
 
 class Desk:
@@ -26,8 +28,8 @@ class Desk:
         self.book = TermsBook(worker.answer, lambda: worker.reader.created_us, worker.mark)
         self._log = structlog.get_logger("serving.envoy")
         self._reported = ""
-        # Looking a label up costs more than counting.
-        self._verdicts: dict[str, Counter] = {}
+        # Tokens by the epoch in which they were let in: hashing one costs as much as deciding.
+        self._admitted: dict[str | None, int] = {}
 
     @cached_property
     def counters(self) -> SharedCounters:
@@ -49,18 +51,23 @@ class Desk:
 
     def may_ask(self, authorization: str | None) -> bool:
         """Whether a caller with this token may use the protocols."""
+        epoch = self.worker.epoch
+        if self._admitted.get(authorization) == epoch:
+            return True
         raw = None if authorization is None else authorization.encode("latin-1", "replace")
         # Without tokens only the loopback interface or a Unix socket is served, and no browser
         # speaks gRPC: there is no Host to check.
         who = self.worker.principal(raw, None)
-        return who is not None and who.may(("gateway",))
+        admitted = who is not None and who.may(("gateway",))
+        if admitted:
+            if len(self._admitted) >= _MOST_ADMITTED:
+                self._admitted.clear()
+            self._admitted[authorization] = epoch
+        return admitted
 
     def count(self, verdict: str) -> None:
         """Count one answer for the metrics."""
-        counter = self._verdicts.get(verdict)
-        if counter is None:
-            counter = self._verdicts[verdict] = self.worker.metrics.authorized.labels(verdict)
-        counter.inc()
+        self.worker.verdicts.count(verdict)
 
     def report(self, event: str, error: Exception) -> None:
         """Log a failure once, however often it repeats, and count that a request passed."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 from urllib.parse import parse_qs, unquote
 
 import structlog
-from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
 from flyball.decision import Source
@@ -68,8 +67,6 @@ class AuthorizeEndpoint:
         self._plan_url = settings.plan_url or None
         self._book = TermsBook(worker.answer, lambda: worker.reader.created_us, worker.mark)
         self._known: dict[str, Known] = {}
-        # Looking a label up costs more than counting.
-        self._verdicts: dict[str, Counter] = {}
         self._counters: SharedCounters | None = None
         self._log = structlog.get_logger("serving.forward_auth")
         self._reported = ""
@@ -145,7 +142,7 @@ class AuthorizeEndpoint:
         return self._refused(verdict, fields, deny_status)
 
     def _refused(self, verdict: Verdict, fields: Sent, deny_status: int) -> tuple[int, Sent, bytes]:
-        self._note("denied")
+        self._worker.verdicts.count("denied")
         fields += [
             (b"x-flyball-status", b"%d" % verdict.status),
             (b"content-type", MEDIA_TYPE.encode()),
@@ -154,14 +151,8 @@ class AuthorizeEndpoint:
         return status, fields, refusal_body(verdict, plan_url=self._plan_url)
 
     def _passed(self, verdict: str, fields: Sent) -> tuple[int, Sent, bytes]:
-        self._note(verdict)
+        self._worker.verdicts.count(verdict)
         return 200, fields, b""
-
-    def _note(self, verdict: str) -> None:
-        counter = self._verdicts.get(verdict)
-        if counter is None:
-            counter = self._verdicts[verdict] = self._worker.metrics.authorized.labels(verdict)
-        counter.inc()
 
     def _shared(self) -> SharedCounters:
         # Opened at the first request: a read-only home serves lookups all the same.

@@ -55,6 +55,8 @@ def routes() -> APIRouter:
 
     @router.get("/metrics", summary="Prometheus text format, without tenant labels")
     def metrics(worker: At, _: Anyone) -> Response:
+        # Of the other workers the last second may be missing.
+        worker.measure()
         content, media_type = worker.metrics.exposition()
         return Response(content, media_type=media_type)
 

@@ -81,10 +81,26 @@ def test_without_counters_everybody_passes_and_is_told(envoy: Envoy) -> None:
 
 def test_with_tokens_a_caller_needs_one(envoy: Envoy) -> None:
     with SqliteLedger(envoy.home.ledger) as ledger:
-        token, _ = ledger.create_token("envoy", Role.GATEWAY, author="test", now_us=1)
+        token, entry = ledger.create_token("envoy", Role.GATEWAY, author="test", now_us=1)
     envoy.worker.refresh()
     with pytest.raises(grpc.RpcError) as refused:
         envoy.check("ent_1")
     assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
     envoy.metadata = (("authorization", f"Bearer {token}"),)
-    assert envoy.check("ent_1").status.code == 0
+    for _ in range(2):
+        assert envoy.check("ent_1").status.code == 0
+    with SqliteLedger(envoy.home.ledger) as ledger:
+        ledger.revoke_token(entry.token_id, author="test", now_us=2)
+    envoy.worker.refresh()
+    with pytest.raises(grpc.RpcError) as refused:
+        envoy.check("ent_1")
+    assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_what_was_answered_is_counted_by_verdict(envoy: Envoy) -> None:
+    for name in ("ent_1", "ent_1", "nobody"):
+        envoy.check(name)
+    envoy.worker.refresh()
+    counted = envoy.worker.metrics.registry.get_sample_value
+    assert counted("flyball_authorize_total", {"verdict": "allowed"}) == 2
+    assert counted("flyball_authorize_total", {"verdict": "unknown_tenant"}) == 1

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from argon2 import PasswordHasher
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from console.access.passwords import hash_password
 from console.application import create_console
 from console.desk import Desk
 from console.process import open_desk
@@ -27,10 +31,20 @@ PASSWORD = "correct horse battery staple"
 USERS = (("ann", "admin", "all"), ("bo", "cs", "owner=bo"), ("vic", "viewer", "region=eu"))
 
 
+#: The same algorithm for a thousandth of the work; test_passwords.py holds the console to its own.
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nearly every test signs in, and argon2 is slow on purpose: a quarter of a second each."""
+    monkeypatch.setattr("console.access.passwords._HASHER", CHEAP)
+
+
 @pytest.fixture(scope="session")
 def stored_password() -> str:
-    """One hash for everybody: argon2 is slow on purpose."""
-    return hash_password(PASSWORD)
+    """One hash for everybody, as cheap to verify as it was to make."""
+    return CHEAP.hash(PASSWORD)
 
 
 def decision(
@@ -117,12 +131,27 @@ class Caller:
 Call = Callable[..., Caller]
 
 
+def console_over(desk: Desk) -> FastAPI:
+    """The application over ``desk``, its routes put together once for all desks set up alike.
+
+    An application holds nothing but its desk, and putting it together takes longer than a page.
+    """
+    application = _console_set_up_as(desk.settings)
+    application.state.desk = desk
+    return application
+
+
+@lru_cache(maxsize=8)
+def _console_set_up_as(settings: ConsoleSettings) -> FastAPI:
+    return create_console(cast(Desk, SimpleNamespace(settings=settings)))
+
+
 @pytest.fixture
 def call(desk: Desk) -> Call:
     """A browser, signed in as the login given."""
 
     def opened(login: str | None = None) -> Caller:
-        caller = Caller(TestClient(create_console(desk), base_url="http://127.0.0.1"))
+        caller = Caller(TestClient(console_over(desk), base_url="http://127.0.0.1"))
         if login is not None:
             assert caller.sign_in(login) == 303
         return caller

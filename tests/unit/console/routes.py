@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -37,13 +38,17 @@ def _flat(routes: Any) -> Iterator[Route]:
             yield from _flat(route.original_router.routes)
 
 
+@lru_cache(maxsize=1)
+def _console() -> FastAPI:
+    return create_console(cast(Desk, SimpleNamespace(settings=ConsoleSettings())))
+
+
 def pages(names: Mapping[str, str]) -> list[str]:
     """The address of every page, with ``names`` for the parameters in paths.
 
     A parameter that ``names`` does not know is a KeyError: a new page needs something to show.
     """
-    desk = cast(Desk, SimpleNamespace(settings=ConsoleSettings()))
-    paths = [path for method, path in routes_of(create_console(desk)) if method == "GET"]
+    paths = [path for method, path in routes_of(_console()) if method == "GET"]
     found = [re.sub(r"\{([a-z_]+)\}", lambda at: names[at[1]], path) for path in paths
              if path not in NO_PAGES]  # fmt: skip
     assert len(found) >= 20, found

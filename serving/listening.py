@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import os
 import socket
 import stat
 import time
@@ -60,20 +61,35 @@ def listen_tcp(host: str, port: int) -> socket.socket:
 
 
 def listen_unix(path: Path) -> socket.socket:
-    """A listening Unix socket at ``path`` (mode 0660); a stale one is replaced.
+    """A listening Unix socket at ``path``; one that a killed server left there is replaced.
+
+    Its mode is 0660 from the first moment on: whoever may not write to it cannot connect. The
+    directory's owner and mode say who else can replace it.
 
     Raises
     ------
     StorageError
-        Something that is no socket lies there, or it cannot be created.
+        A server listens there, something that is no socket lies there, or it cannot be created.
     """
     try:
         if path.exists():
             if not stat.S_ISSOCK(path.stat().st_mode):
                 raise StorageError(f"{path} exists and is not a socket.", "Choose another path.")
+            if _answers(path):
+                raise StorageError(
+                    f"Another process listens on {path}.", "Stop it, or choose another path."
+                )
             path.unlink()
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.bind(str(path))
+        # Not chmod alone: between the two anybody could connect under a generous umask.
+        umask = os.umask(0o117)
+        try:
+            sock.bind(str(path))
+        except OSError:
+            sock.close()
+            raise
+        finally:
+            os.umask(umask)
         path.chmod(0o660)
         sock.listen(BACKLOG)
         sock.setblocking(False)
@@ -82,3 +98,10 @@ def listen_unix(path: Path) -> socket.socket:
         raise StorageError(
             f"Cannot listen on {path}: {error.strerror or error}.", "Choose another path."
         ) from error
+
+
+def _answers(path: Path) -> bool:
+    """Whether a process holds the socket at ``path``; a full queue or no right is a yes too."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.setblocking(False)
+        return client.connect_ex(str(path)) != errno.ECONNREFUSED

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks.gateway_stage import NotInstalled
 from benchmarks.serving import free_port
 from serving.node.lines import WireDecision, changes_head, limit_columns, version_line
 
@@ -49,16 +50,12 @@ location /v1/decisions/ {{ default_type application/json; content_by_lua_block {
 """
 
 
-class BuildError(Exception):
-    """nginx's Lua is not here; names the package that has it."""
-
-
 def nginx_lua(
     root: Path, nginx: str, tenants: int, workers: int
 ) -> tuple[list[str], dict[str, str]]:
-    """The command that runs it, and its addresses; raises BuildError where it cannot be run."""
+    """The command that runs it, and its addresses; raises NotInstalled where it cannot be run."""
     if not (_MODULES / "ngx_http_lua_module.so").exists():
-        raise BuildError("apt-get install libnginx-mod-http-lua")
+        raise NotInstalled("nginx has no Lua: apt-get install libnginx-mod-http-lua")
     _write_files(root / "files", tenants)
     config, port = root / "lua.conf", free_port()
     config.write_text(

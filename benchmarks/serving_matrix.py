@@ -26,7 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.local_lookup import BuildError, nginx_lua
+from benchmarks.gateway_stage import NotInstalled
+from benchmarks.local_lookup import nginx_lua
 from benchmarks.promise import at_least, at_most, line
 from benchmarks.serving import BODY, NULL, PLAIN, Server, free_port, make_home
 
@@ -81,10 +82,10 @@ Table = dict[Cell, dict[str, Samples]]
 
 
 def build_loader(folder: Path) -> Path:
-    """Compile the program that asks; raises RuntimeError where there is no C compiler."""
+    """Compile the program that asks; raises NotInstalled where there is no C compiler."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
-        raise RuntimeError("The matrix needs a C compiler for its loader: apt-get install gcc")
+        raise NotInstalled("the matrix needs a C compiler for its loader: apt-get install gcc")
     built = folder / "lookups"
     subprocess.run(
         [compiler, "-O2", "-D_GNU_SOURCE", "-o", str(built), str(LOADER)],
@@ -160,8 +161,8 @@ def contestants(root: Path, home: Path, tenants: int, workers: int) -> Iterator[
             found.append(stack.enter_context(_started("nginx", argv, places)))
             try:
                 argv, places = nginx_lua(root, nginx, tenants, workers)
-            except BuildError as missing:
-                print(f"nginx with Lua is left out: {missing}")
+            except NotInstalled as missing:
+                print(f"left out: {missing}")
             else:
                 found.append(stack.enter_context(_started("lua", argv, places)))
         yield found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,8 @@ def locked(home: Path) -> Iterator[Path]:
     kept = {path: path.stat().st_mode for path in (home, *home.rglob("*"))}
     for path, mode in kept.items():
         path.chmod(mode & ~0o222 | 0o444)
-    above = [path for path in home.parents if str(path).startswith("/tmp/")]
+    temporary = Path(tempfile.gettempdir())
+    above = [path for path in home.parents if path.is_relative_to(temporary) and path != temporary]
     opened = {path: path.stat().st_mode for path in above}
     for path, mode in opened.items():
         path.chmod(mode | 0o055)

@@ -1,36 +1,15 @@
-"""Which tests share a process (``make test``) and where their files go; no property is timed."""
+"""Which tests share a process (``make test``); and no example of a property is timed."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from tests import memory_disk
-
 # A busy machine may take long over any one example; how fast something is, benchmarks say.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
-
-
-_PLACE = pytest.StashKey[Path]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Put temporary files into memory; xdist's processes are started with where that is."""
-    if not hasattr(config, "workerinput") and not config.getoption("basetemp"):
-        place = memory_disk.settle()
-        if place is not None:
-            config.stash[_PLACE] = place
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Give the memory back, unless somebody will want to see why a test failed."""
-    if _PLACE in session.config.stash and exitstatus in (0, pytest.ExitCode.NO_TESTS_COLLECTED):
-        memory_disk.leave(session.config.stash[_PLACE])
 
 
 @pytest.hookimpl(optionalhook=True)

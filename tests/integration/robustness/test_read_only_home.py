@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,8 +18,7 @@ def locked(home: Path) -> Iterator[Path]:
     kept = {path: path.stat().st_mode for path in (home, *home.rglob("*"))}
     for path, mode in kept.items():
         path.chmod(mode & ~0o222 | 0o444)
-    temporary = Path(tempfile.gettempdir())
-    above = [path for path in home.parents if path.is_relative_to(temporary) and path != temporary]
+    above = [path for path in home.parents if str(path).startswith("/tmp/")]
     opened = {path: path.stat().st_mode for path in above}
     for path, mode in opened.items():
         path.chmod(mode | 0o055)

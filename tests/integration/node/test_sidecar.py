@@ -112,13 +112,14 @@ def test_a_change_is_in_the_files_within_a_second(server: Server, tmp_path: Path
         assert wait_for(lambda: files.limit("ent_1") == 85) < 1.0
         assert files.lines["ent_1"][:2] == ["ent_1", "1"]
         assert files.limit("ent_2") == 100
+        # The state is written after the lines that it speaks of.
+        wait_for(lambda: files.state["version"] == str(server.writer.version))
         assert files.state["state"] == "fresh"
-        assert files.state["version"] == str(server.writer.version)
 
 
 def test_the_service_dies_the_sidecar_dies_and_both_return(server: Server, tmp_path: Path) -> None:
     with sidecar(server, tmp_path) as files:
-        wait_for(lambda: files.limit("ent_1") == 100)
+        wait_for(lambda: files.limit("ent_1") == 100 and files.state)
         generation = files.state["generation"]
     server.kill()
     server.publish(entry("ent_1", 70, base=100))

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from flyball.arm import NEUTRAL
 from flyball.decision import Assignment, Decision, Mode
 from ledger.canonical import fingerprint
 from ledger.decision_change import ChangeCause, DecisionChange, DecisionRun
@@ -161,6 +162,19 @@ class SqliteDecisions(SqlitePart):
             (tenant_id, mode.value, limit),
         )
         return [_decision(row) for row in rows]
+
+    def tightened_tenants(self, from_us: int, to_us: int) -> frozenset[str]:
+        """Tenants assigned less than 100 in a live period that began in [from_us, to_us).
+
+        Decisions without a model behind them do not count: imported ones, and those of an
+        experiment before the first bundle.
+        """
+        rows = self.file.rows(
+            "SELECT DISTINCT tenant_id FROM decision WHERE mode = ? AND arm < ? "
+            "AND model_version <> '' AND period_start_us >= ? AND period_start_us < ?",
+            (Mode.LIVE.value, NEUTRAL, from_us, to_us),
+        )
+        return frozenset(row[0] for row in rows)
 
     def decision_counts(self) -> dict[str, int]:
         """Mode to number of decisions logged."""

@@ -22,7 +22,8 @@ class Facts:
 
     ``accounts`` leaves out tenants that have churned. ``previous`` holds each tenant's latest
     decision of the mode; the others hold tenants only where there is something to say.
-    ``tightened`` came under friction within the harm budget's window, before this period.
+    ``tightened`` came under friction within the harm budget's window, before this period, and
+    with models that predicted what it would do.
     """
 
     as_of_us: int
@@ -110,7 +111,10 @@ def read_facts(
         previous=previous,
         upgraded_us=upgraded,
         overdraft_periods=_overdraft(connection, started_us - window_us, started_us),
-        tightened=_tightened(connection, started_us - harm_window_weeks * 7 * DAY_US, started_us),
+        # This period is one of the window's; of a window of 0 weeks nothing is left.
+        tightened=ledger.tightened_tenants(
+            started_us + (period_days - harm_window_weeks * 7) * DAY_US, started_us
+        ),
     )
 
 
@@ -143,14 +147,3 @@ def _overdraft(connection: Any, from_us: int, to_us: int) -> dict[str, int]:
         " GROUP BY tenant_id"
     ).fetchall()
     return dict(rows)
-
-
-def _tightened(connection: Any, from_us: int, to_us: int) -> frozenset[str]:
-    """Tenants that were assigned less than their base limit in any period."""
-    if from_us >= to_us:
-        return frozenset()
-    rows = connection.execute(
-        "SELECT DISTINCT tenant_id FROM decision WHERE arm < 100"
-        f" AND start_hour >= {from_us // HOUR_US} AND start_hour < {to_us // HOUR_US}"
-    ).fetchall()
-    return frozenset(tenant for (tenant,) in rows)

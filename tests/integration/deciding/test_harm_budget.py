@@ -1,4 +1,4 @@
-"""The harm budget through the command line: who was tightened before decides how much there is."""
+"""The harm budget through the command line: whom models tightened decides how much there is."""
 
 from __future__ import annotations
 
@@ -61,22 +61,31 @@ def test_a_period_takes_no_more_than_its_part_and_who_was_tightened_brings_it(
             now_us=MONDAY_US - DAY_US,
         )  # fmt: skip
     shutil.copytree(home.root, tmp_path / "other")
+    shutil.copytree(home.root, tmp_path / "vendor")
     fresh = _Decided(home, AS_OF, tmp_path / "1.ndjson")
     # Who comes under friction for the first time brings a part of what it would take.
     assert fresh.harm <= budget / weeks * sum(fresh.friction.values()) + 1e-12
     assert "harm_budget_spent" in fresh.reasons
     other = Home(tmp_path / "other")
     earlier = sorted(fresh.friction)[:8]
-    with SqliteLedger(other.ledger) as ledger:
-        for number, tenant in enumerate(earlier):
-            _tightened(ledger, tenant, number)
+    _tighten(other, earlier, model_version="m0")
     again = _Decided(other, AS_OF, tmp_path / "2.ndjson")
     new = sum(p for tenant, p in again.friction.items() if tenant not in earlier)
     assert fresh.harm < again.harm <= budget / weeks * (len(earlier) + new) + 1e-12
+    # Of what a vendor's own log did to people nothing was predicted, so it pays for nothing.
+    vendor = Home(tmp_path / "vendor")
+    _tighten(vendor, earlier, model_version="")
+    assert _Decided(vendor, AS_OF, tmp_path / "3.ndjson").harm == pytest.approx(fresh.harm)
 
 
-def _tightened(ledger: SqliteLedger, tenant: str, number: int) -> None:
-    """An earlier decision at 0.85, as a vendor's own log brings it."""
+def _tighten(home: Home, tenants: list[str], *, model_version: str) -> None:
+    """Earlier decisions at 0.85."""
+    with SqliteLedger(home.ledger) as ledger:
+        for number, tenant in enumerate(tenants):
+            _tightened(ledger, tenant, number, model_version)
+
+
+def _tightened(ledger: SqliteLedger, tenant: str, number: int, model_version: str) -> None:
     from flyball.decision import Assignment, Decision, Mode
 
     start_us = MONDAY_US - 7 * DAY_US
@@ -98,6 +107,7 @@ def _tightened(ledger: SqliteLedger, tenant: str, number: int) -> None:
                 propensity=0.5,
                 reasons=(),
                 policy="vendor",
+                model_version=model_version,
             )
         ]
     )

@@ -118,6 +118,43 @@ def test_predicted_harm_stays_within_the_budget_in_any_order(
     assert [decisions[i] for i in order] == shuffled
 
 
+@settings(max_examples=60, deadline=None)
+@given(tenants(), st.sampled_from([2, 4]), st.data())
+def test_half_a_year_costs_no_more_than_the_budget_for_each_tenant_tightened(
+    cases: list[Case], window: int, data: st.DataObject
+) -> None:
+    """Week by week with what the decisions themselves did; effects and choices change weekly."""
+    guardrails = GuardrailSettings(
+        step_hundredths=30, friction_share=1.0, harm_budget=0.05, harm_window_weeks=window
+    )
+    harm: list[float] = []
+    reached: list[set[str]] = []
+    for week in range(3 * window):
+        doubts = st.sampled_from([0.0, 0.001, 0.004])
+        shown = data.draw(st.lists(st.floats(-0.005, 0.02), min_size=1, max_size=4))
+        cases = [
+            _case(i, shown[i % len(shown)], 0.02, data.draw(doubts)) for i in range(len(cases))
+        ]
+        this = Round(
+            as_of_us=MONDAY + week * 7 * DAY_US,
+            policy=policy_named("constant", arm=data.draw(st.sampled_from([70, 85, 100]))),
+            guardrails=guardrails,
+        )
+        before = frozenset().union(*reached[max(0, week + 1 - window) :])
+        decisions = decide_all(this, cases, fresh(this, cases, before))
+        harm.append(
+            sum(
+                expected_harm(c.outlook, d.offered, choice=d.proposed_arm, caution=1.0)
+                for c, d in zip(cases, decisions, strict=True)
+            )
+        )
+        reached.append({d.tenant_id for d in decisions if d.arm < 100})
+    for start in range(2 * window + 1):
+        # Whoever came under friction in the window before still brings budget to this one.
+        people = set().union(*reached[max(0, start - window) : start + window])
+        assert sum(harm[start : start + window]) <= 0.05 * len(people) + 1e-9
+
+
 @settings(max_examples=100, deadline=None)
 @given(rounds, tenants(), st.data())
 def test_a_restarted_process_knows_what_was_taken(

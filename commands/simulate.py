@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from simulation.report.grid import Block
 
 _CONSTANTS = "constant_70,constant_85,constant_115,constant_130"
-_POLICIES = f"static,{_CONSTANTS},oracle,risk_rule,value"
+_POLICIES = f"static,{_CONSTANTS},oracle,exploring_oracle,risk_rule,value"
 _SERIES = Path("../shared/data/nab_telemetry")
 _QUICK = {
     "families": "smooth,habit,null",
     "tenants": "600",
     "seeds": "1,2",
-    "policies": f"static,{_CONSTANTS},oracle,value",
+    "policies": f"static,{_CONSTANTS},oracle,exploring_oracle,value",
 }
 
 
@@ -32,8 +32,8 @@ _QUICK = {
 @click.option("--families", help="Families of response, comma-separated.  [default: all]")
 @click.option(
     "--policies", default=_POLICIES, show_default=True,
-    help="static, oracle, constant_ARM, reckless, or the product's own by name (value@0.6: with "
-    "a harm budget of 0.6 percent).",
+    help="static, oracle, exploring_oracle, constant_ARM, reckless, or the product's own by name "
+    "(value@0.6: with a harm budget of 0.6 percent).",
 )  # fmt: skip
 @click.option("--tenants", default="1500", show_default=True, help="Sizes, comma-separated.")
 @click.option("--seeds", default="1,2,3,4,5", show_default=True, help="Seeds, comma-separated.")
@@ -127,7 +127,7 @@ def command(
     games = _games(tasks)
     print_blocks(blocks)
     print_games(games)
-    if judged_of(tasks) not in ("static", "oracle"):
+    if judged_of(tasks) not in ("static", "oracle", "exploring_oracle"):
         print_criteria(blocks, judged_of(tasks), most_gained(games))
     if json_file is not None:
         _write(json_file, json.dumps({"cells": cells, "gaming": games}, indent=1) + "\n")

@@ -122,7 +122,7 @@ class SimulatedWorld:
                 self._search(home)
 
     def _own(self, name: str) -> None:
-        player = player_named(name)
+        player = player_named(name, epsilon=self._spec.epsilon, holdout=self._spec.holdout)
         if player is None:
             raise ValueError(f"{name} is not the simulator's own")
         known = {"static": self._static, "oracle": self._oracle}.get(name)

@@ -7,13 +7,14 @@ what friction is predicted to cause in a period must fit into the sum of those p
 
     Σ p(arm) · h(arm)  ≤  budget · period / window · tenants tightened in the window
 
-Only who was tightened while models predicted what it does brings a part: what a vendor did before is
-in no prediction, so it pays for none. From the first models on, predicted harm over a window's periods
-is then at most ``budget`` per tenant tightened in them; later per tenant tightened in them or in the
-window before, whose parts still last. Expectation is over the draw, exploration included. For an arm that is explored, h is
-max(0, Δp_churn); for the arm that the policy chose it is max(0, Δp_churn + caution · its standard
-deviation): an effect on churn that has not been found is not known to be absent, so what is chosen
-pays for the doubt. What is explored does not, because exploring is what ends it.
+Only who was tightened while models predicted what it does brings a part: what a vendor did before
+is in no prediction, so it pays for none. From the first models on, predicted harm over a window's
+periods is then at most ``budget`` per tenant tightened in them; later per tenant tightened in them
+or in the window before, whose parts still last. Expectation is over the draw, exploration included.
+For an arm that is explored, h is max(0, Δp_churn); for the arm that the policy chose it is max(0,
+Δp_churn + caution · its standard deviation): an effect on churn that has not been found is not
+known to be absent, so what is chosen pays for the doubt. What is explored does not, because
+exploring is what ends it.
 """
 
 from __future__ import annotations

@@ -59,6 +59,20 @@ def within_share(arm: Ints, worth: NDArray[np.float64], segment: Ints, here: Boo
     return result
 
 
+def offered_within_share(
+    offered: Bools, worth: NDArray[np.float64], segment: Ints, here: Bools
+) -> Bools:
+    """``offered`` ``[n, 5]`` without friction where a segment could have too much of it.
+
+    Whoever is offered an arm below 100 takes a place, whatever is drawn; the best worth gets one.
+    """
+    tight = (offered & (np.array(ARMS) < NEUTRAL)[None, :]).any(axis=1)
+    kept = within_share(np.where(tight, ARMS[0], NEUTRAL), worth, segment, here)
+    lost = tight & (kept == NEUTRAL)
+    left: Bools = offered & ~(lost[:, None] & (np.array(ARMS) < NEUTRAL)[None, :])
+    return left
+
+
 def violations(world: World, arm: Ints, before: Ints) -> dict[str, int]:
     """How many tenants' arms break a rule this week; ``before`` are last week's arms."""
     count = len(arm)

@@ -32,6 +32,7 @@ class Stream(IntEnum):
     RECORDING = 13
     GAMING = 14
     SERIES = 15
+    ORACLE = 16
 
 
 def generator(seed: int, stream: Stream, week: int = 0) -> np.random.Generator:

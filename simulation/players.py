@@ -1,4 +1,4 @@
-"""Policies that the simulator plays by itself: static, constant arms, and the oracle."""
+"""Policies that the simulator plays by itself: static, constant arms, and two oracles."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from simulation.bounds import OVERDRAFT_WINDOW, permitted, within_share
+from simulation.bounds import OVERDRAFT_WINDOW, offered_within_share, permitted, within_share
+from simulation.chance import Stream, uniforms
 from simulation.exploration import ARMS, NEUTRAL
 from simulation.foresight import arm_values
 from simulation.world import World
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+#: Minor dollars below which nothing is worth leaving 100 for.
+_LEAST = 1e-9
 
 
 class Player(Protocol):
@@ -98,13 +103,69 @@ class Oracle:
         seen = world.foresight()
         here = seen.here
         allowed = permitted(world, len(here), self._overdrafts.counts())
-        value = np.where(allowed, arm_values(world, seen), -np.inf)
-        best = np.argmax(value, axis=1)
-        worth = value[np.arange(len(best)), best]
-        arm = np.where(here & (worth > 1e-9), np.array(ARMS)[best], NEUTRAL)
+        best, worth = _best(allowed, arm_values(world, seen))
+        arm = np.where(here, np.array(ARMS)[best], NEUTRAL)
         arm = within_share(arm, worth, world.population.segment[: len(here)], here)
         self._overdrafts.add(arm)
         return named(world, arm)
+
+
+class ExploringOracle:
+    """An oracle that also explores and holds out, week after week, as the product has to.
+
+    Parameters
+    ----------
+    epsilon:
+        Chance of each offered arm that is not its choice, 0..1.
+    holdout:
+        Share of organisations that are kept at 100 for good, 0..1.
+    """
+
+    def __init__(self, epsilon: float, holdout: float) -> None:
+        self._epsilon, self._holdout = epsilon, holdout
+        self._overdrafts: _Overdrafts | None = None
+
+    def choose(self, world: World) -> dict[str, int]:
+        """A draw around the permitted arm of the highest true value."""
+        self._overdrafts = self._overdrafts or _Overdrafts(world.population.size)
+        seen = world.foresight()
+        here, count = seen.here, len(seen.here)
+        held = self._uniforms(world, 0, count) < self._holdout
+        offered = permitted(world, count, self._overdrafts.counts())
+        offered &= (here & ~held)[:, None] | (np.array(ARMS) == NEUTRAL)[None, :]
+        value = arm_values(world, seen)
+        best, worth = _best(offered, value)
+        # Places go to friction that is chosen, by worth; to what is only explored last.
+        claim = np.where(best < ARMS.index(NEUTRAL), worth, -1.0)
+        offered = offered_within_share(offered, claim, world.population.segment[:count], here)
+        choice = _best(offered, value)[0]
+        chance = np.minimum(self._epsilon, 1.0 / offered.sum(axis=1))[:, None] * offered
+        chance[np.arange(count), choice] += 1.0 - chance.sum(axis=1)
+        reached = np.cumsum(chance, axis=1)
+        u = self._uniforms(world, world.week, count)
+        drawn = np.minimum((u[:, None] >= reached).sum(axis=1), len(ARMS) - 1)
+        # A sum may end a rounding error below 1.
+        drawn = np.where(chance[np.arange(count), drawn] > 0.0, drawn, choice)
+        arm = np.array(ARMS)[drawn]
+        self._overdrafts.add(arm)
+        return named(world, arm)
+
+    def _uniforms(self, world: World, week: int, count: int) -> NDArray[np.float64]:
+        """One number a tenant in one week, the same for all of an organisation."""
+        u = uniforms(world.setup.seed, Stream.ORACLE, week, count)[:, 0]
+        first: dict[str, int] = {}
+        for row, org in enumerate(world.population.parent_org[:count]):
+            if org:
+                u[row] = u[first.setdefault(org, row)]
+        return u
+
+
+def _best(offered: NDArray[np.bool_], value: NDArray[np.float64]) -> tuple[Ints, Floats]:
+    """Column and worth of the offered arm of the highest value; 100 unless that is above 0."""
+    left = np.where(offered, value, -np.inf)
+    best = np.argmax(left, axis=1)
+    worth = left[np.arange(len(best)), best]
+    return np.where(worth > _LEAST, best, ARMS.index(NEUTRAL)), np.maximum(worth, 0.0)
 
 
 def named(world: World, arm: Ints) -> dict[str, int]:
@@ -113,8 +174,10 @@ def named(world: World, arm: Ints) -> dict[str, int]:
     return {ids[row]: int(arm[row]) for row in np.flatnonzero(arm != NEUTRAL)}
 
 
-def player_named(name: str) -> Player | None:
-    """``static``, ``oracle`` or ``constant_85``; None if it is not one of ours.
+def player_named(name: str, *, epsilon: float = 0.05, holdout: float = 0.1) -> Player | None:
+    """``static``, ``oracle``, ``exploring_oracle`` or ``constant_85``; None if it is not ours.
+
+    ``epsilon`` and ``holdout`` are the experiment's, for who explores.
 
     Raises
     ------
@@ -125,6 +188,8 @@ def player_named(name: str) -> Player | None:
         return Static()
     if name == "oracle":
         return Oracle()
+    if name == "exploring_oracle":
+        return ExploringOracle(epsilon, holdout)
     if name.startswith("constant_"):
         text = name.removeprefix("constant_")
         return Constant(int(text) if text.isdigit() else 0)

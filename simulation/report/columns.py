@@ -22,7 +22,7 @@ MONEY: tuple[tuple[str, str, str], ...] = (
         "monthly revenue at the end of who was here at the start, percent of it",
     ),
     ("conversion_lift_percent", "lift", "upgrades more than under static, percent"),
-    ("regret_percent", "regret", "what the oracle under the same guardrails earns more, percent"),
+    ("regret_percent", "regret", "what the oracle, which does not explore, earns more, percent"),
 )
 #: What it did to tenants, and what it took: the same.
 CONDUCT: tuple[tuple[str, str, str], ...] = (

@@ -171,16 +171,21 @@ def _helps(block: Block) -> bool:
 
 
 def _half_of_oracle(block: Block, line: Line) -> Criterion:
-    oracle = block.line("oracle")
+    """Holdout and exploration are guardrails too, so the oracle that keeps them is the measure."""
+    oracle, bound = block.line("oracle"), block.line("exploring_oracle")
     best = oracle.gain if oracle is not None else math.nan
     share = line.gain / best
+    found = f"{signed(line.gain)} % of the oracle's {signed(best)} % ({share:.0%})"
+    if bound is not None:
+        # Where exploring costs the oracle all it knows, nothing is left to have half of.
+        share = line.gain / bound.gain if bound.gain > 0.0 else math.nan
+        found += f", of {signed(bound.gain)} % if it explores too ({share:.0%})"
     return Criterion(
         name="gain",
         where=_name(block),
-        demand=f"half of what the oracle gains, at {_LARGE:,} tenants",
-        found=f"{signed(line.gain)} % of the oracle's {signed(best)} % ({share:.0%})"
-        + _small(block.tenants),
-        met=share >= 0.5 if block.tenants >= _LARGE else None,
+        demand=f"half of what the oracle under the same guardrails gains, at {_LARGE:,} tenants",
+        found=found + _small(block.tenants),
+        met=share >= 0.5 if block.tenants >= _LARGE and not math.isnan(share) else None,
     )
 
 

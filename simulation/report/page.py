@@ -63,7 +63,8 @@ def page(
         *(f"<dt>{escape(head)}</dt><dd>{escape(means)}</dd>" for _, head, means in COLUMNS),
         "</dl><p>± is the half width of a one-sided 95 % bound over seeds (Student's t); one seed "
         "gives none. The oracle knows every true response and next week's demand, keeps the same "
-        "guardrails, and does not explore; the product's policies do.</p></body></html>",
+        "bounds, and does not explore; the exploring oracle holds out and explores as the "
+        "product's policies do.</p></body></html>",
     ]
     return "\n".join(parts) + "\n"
 
@@ -76,18 +77,21 @@ def _overview(blocks: Sequence[Block], judged: str) -> str:
     rows = []
     for block in blocks:
         line, oracle = block.line(judged), block.line("oracle")
+        bound = block.line("exploring_oracle")
         constants = [each for each in block.lines if each.policy.startswith("constant_")]
         best = max(constants, key=lambda each: each.gain, default=None)
         rows.append(
             f"<tr><td>{escape(block.family)}</td><td>{block.tenants:,}</td>"
             f"<td>{_gain(line)}</td><td>{_figure(line, 'tenant_equal_percent')}</td>"
             f"<td>{_figure(line, 'worst_segment_percent')}</td>"
-            f"<td>{_gain(best)}{_which(best)}</td><td>{_gain(oracle)}</td></tr>"
+            f"<td>{_gain(best)}{_which(best)}</td><td>{_gain(bound)}</td>"
+            f"<td>{_gain(oracle)}</td></tr>"
         )
     return (
         f"<table><tr><th>family</th><th>tenants</th><th>{escape(judged)}, percent of static</th>"
         "<th>every tenant alike</th><th>worst segment</th>"
-        f"<th>best constant arm</th><th>oracle</th></tr>{''.join(rows)}</table>"
+        "<th>best constant arm</th><th>oracle that explores too</th><th>oracle</th></tr>"
+        f"{''.join(rows)}</table>"
     )
 
 

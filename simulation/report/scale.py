@@ -11,6 +11,7 @@ from html import escape
 _COLOURS = {
     "value": "#0b5fa5",
     "oracle": "#b34a00",
+    "exploring_oracle": "#d98e5f",
     "risk_rule": "#1b7a4b",
     "relax": "#5d7a00",
     "segment": "#007a87",

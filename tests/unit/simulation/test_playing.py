@@ -3,15 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulation.bounds import violations, within_share
+from simulation.bounds import offered_within_share, violations, within_share
 from simulation.figures import figures
-from simulation.players import Constant, Oracle, Static, player_named
+from simulation.players import Constant, ExploringOracle, Oracle, Static, player_named
 from simulation.playing import Played, friction_free, play
 from simulation.week import Setup
 from simulation.world import World
 
 WEEKS = 10
-RUNS = ("static", "oracle", "constant_70", "constant_130")
+RUNS = ("static", "oracle", "exploring_oracle", "constant_70", "constant_130")
 
 
 def _world(family: str) -> World:
@@ -86,6 +86,49 @@ def test_a_share_of_friction_goes_to_who_is_worth_most() -> None:
 def test_the_oracle_earns_most_and_regrets_nothing(runs: dict[str, Played]) -> None:
     values = {name: float(played.value.sum()) for name, played in runs.items()}
     assert max(values, key=lambda name: values[name]) == "oracle"
+
+
+def test_the_exploring_oracle_pays_for_what_it_explores(runs: dict[str, Played]) -> None:
+    values = [float(runs[name].value.sum()) for name in ("static", "exploring_oracle", "oracle")]
+    assert values == sorted(values)
+
+
+def test_without_exploration_and_holdout_both_oracles_are_one(
+    smooth: World, runs: dict[str, Played]
+) -> None:
+    same = play(smooth.fork(), ExploringOracle(epsilon=0.0, holdout=0.0), WEEKS)
+    assert (same.arm == runs["oracle"].arm).all()
+    none = play(smooth.fork(), ExploringOracle(epsilon=0.05, holdout=1.0), 2)
+    assert (none.arm == 100).all()
+
+
+def test_an_arm_is_explored_as_often_as_it_should_be(smooth: World) -> None:
+    chosen = play(smooth.fork(), Oracle(), 1)
+    drawn = play(smooth.fork(), ExploringOracle(epsilon=0.05, holdout=0.0), 1)
+    here = chosen.here[0]
+    # At most a step to either side is on offer in the first week: two arms beside the choice.
+    assert 0.04 < (chosen.arm[0] != drawn.arm[0])[here].mean() < 0.16
+
+
+def test_organisations_are_held_out_whole(smooth: World, runs: dict[str, Played]) -> None:
+    played = runs["exploring_oracle"]
+    moved = (played.arm != 100).any(axis=0)
+    by_org: dict[str, list[bool]] = {}
+    for row in np.flatnonzero(played.here.all(axis=0)):
+        org = smooth.population.parent_org[row]
+        if org:
+            by_org.setdefault(org, []).append(bool(moved[row]))
+    large = [any(rows) for rows in by_org.values() if len(rows) > 1]
+    assert not all(large)
+    assert sum(large) > len(large) / 2
+
+
+def test_who_may_not_be_offered_friction_is_not(smooth: World) -> None:
+    offered = np.ones((4, 5), dtype=bool)
+    worth = np.array([1.0, 3.0, 2.0, 4.0])
+    left = offered_within_share(offered, worth, np.zeros(4, int), worth > 0)
+    assert left[:, :2].all(axis=1).tolist() == [False, True, False, True]
+    assert left[:, 2:].all()
 
 
 def test_figures_of_static_against_itself_are_zero(smooth: World, runs: dict[str, Played]) -> None:

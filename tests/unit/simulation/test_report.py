@@ -175,6 +175,8 @@ def test_gains_are_judged_where_acting_helps_and_from_ten_thousand_tenants_on() 
     assert verdicts["above crude policies 10,000 tenants"] == "missed"
     assert verdicts["above crude policies 20,000 tenants"] == "met"
     assert verdicts["gaming everywhere"] == "missed"
+    bound = {**_cell("smooth", "exploring_oracle", 1.7), "tenants": 10_000}
+    assert _verdicts([*at(10_000, 0.9), bound])["gain smooth, 10,000"] == "met"
     nothing = _verdicts([_cell("null", "value", 0.0), _cell("null", "oracle", 0.0)])
     assert not any(name.startswith("gain") for name in nothing)
 

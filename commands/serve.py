@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import socket
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from commands.following import mirror_child, prepare_mirror
 from flyball.errors import InvalidInput, ReadOnlyHome
 from flyball.home import Home
 from serving.envoy.grpc_settings import GrpcSettings
+from serving.metrics_directory import metrics_directory
 from serving.settings import load_settings
 from serving.supervisor import ChildSpec
 
@@ -91,29 +90,28 @@ def command(
     _check_grpc(home, settings.grpc)
     listening = _listen(host, settings.server.port if port is None else port, uds)
     console = None if data_path_only else open_console(home, settings, console_port)
-    metrics = Path(tempfile.mkdtemp(prefix="flyball-metrics-"))
     try:
-        clock = clock or settings.decisions.clock.value
-        children = _children(
-            home,
-            [sock.fileno() for sock in listening],
-            workers or settings.server.workers,
-            metrics,
-            clock,
-            data_path_only=data_path_only,
-            mirrors=follow,
-        )
-        if follow is not None:
-            children.append(mirror_child(home, follow, follow_token_file))
-        if console is not None:
-            children.append(console_child(home, console, clock))
-        supervisor = Supervisor(children)
-        _announce(listening[0], uds, home)
-        if console is not None:
-            announce_console(console)
-        supervisor.run()
+        with metrics_directory() as metrics:
+            clock = clock or settings.decisions.clock.value
+            children = _children(
+                home,
+                [sock.fileno() for sock in listening],
+                workers or settings.server.workers,
+                metrics,
+                clock,
+                data_path_only=data_path_only,
+                mirrors=follow,
+            )
+            if follow is not None:
+                children.append(mirror_child(home, follow, follow_token_file))
+            if console is not None:
+                children.append(console_child(home, console, clock))
+            supervisor = Supervisor(children)
+            _announce(listening[0], uds, home)
+            if console is not None:
+                announce_console(console)
+            supervisor.run()
     finally:
-        shutil.rmtree(metrics, ignore_errors=True)
         for sock in [*listening, *([console] if console is not None else [])]:
             sock.close()
         if uds is not None:

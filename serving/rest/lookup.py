@@ -26,11 +26,10 @@ from serving.rest.plain_request import (
 )
 from serving.tally import Tally
 
+#: What stands before the name in the first line of a plain lookup, its length, and what follows.
 _START = b"GET /v1/decisions/"
 _SKIP = len(_START)
 _VERSION = b" HTTP/1.1\r\n"
-
-
 #: Ends no request: what a connection expects before its first lookup.
 _NOTHING = b"\0"
 #: The number of a body's bytes and what follows it, by that number.

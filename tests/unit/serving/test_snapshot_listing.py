@@ -7,10 +7,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from serving.snapshot.entry import Entry
 from serving.snapshot.listing import MOST_SECONDS, SETTLED_NS, Listing
 from serving.snapshot.reader import SnapshotReader
 from serving.snapshot.writer import SnapshotWriter
+
+Publish = Callable[..., None]
 
 
 def settle(directory: Path) -> None:
@@ -64,37 +68,48 @@ def test_a_directory_that_is_not_there_is_asked_for_again(tmp_path: Path) -> Non
     assert not listing.holds()
 
 
+@pytest.fixture
+def publish(writer: SnapshotWriter, entry: Callable[..., Entry], now_us: int) -> Publish:
+    """Writes a base of one tenant; its keywords are the entry's."""
+
+    def everybody(**changes: int) -> None:
+        writer.publish_all([entry(**changes)], aliases={}, created_us=now_us, as_of_us=now_us)
+
+    return everybody
+
+
+@pytest.fixture
+def at_rest(publish: Publish, reader: SnapshotReader, directory: Path) -> SnapshotReader:
+    """A reader that has taken over a base, in a directory where nothing has moved since."""
+    publish()
+    settle(directory)
+    assert reader.refresh()
+    return reader
+
+
 def test_a_reader_at_rest_takes_over_frames_and_bases(
+    at_rest: SnapshotReader,
+    publish: Publish,
     writer: SnapshotWriter,
-    reader: SnapshotReader,
     entry: Callable[..., Entry],
     now_us: int,
     directory: Path,
 ) -> None:
-    writer.publish_all([entry()], aliases={}, created_us=now_us, as_of_us=now_us)
-    settle(directory)
-    assert reader.refresh()
-    assert not reader.refresh()
+    assert not at_rest.refresh()
     writer.publish_changes([entry(served_arm=70)], created_us=now_us, as_of_us=now_us)
-    assert reader.refresh()
+    assert at_rest.refresh()
     settle(directory)
-    assert not reader.refresh()
-    writer.publish_all([entry(served_arm=115)], aliases={}, created_us=now_us, as_of_us=now_us)
-    assert reader.refresh()
-    assert reader.lookup("ent_1", now_us).arm == 115
+    assert not at_rest.refresh()
+    publish(served_arm=115)
+    assert at_rest.refresh()
+    assert at_rest.lookup("ent_1", now_us).arm == 115
 
 
 def test_a_base_that_is_refused_is_said_at_every_look(
-    writer: SnapshotWriter,
-    reader: SnapshotReader,
-    entry: Callable[..., Entry],
-    now_us: int,
-    directory: Path,
+    at_rest: SnapshotReader, directory: Path
 ) -> None:
-    writer.publish_all([entry()], aliases={}, created_us=now_us, as_of_us=now_us)
-    reader.refresh()
     (directory / "snapshot-0000000009-0000000000.fbs").write_bytes(b"no snapshot")
     settle(directory)
     for _ in range(3):
-        assert not reader.refresh()
-        assert reader.error is not None
+        assert not at_rest.refresh()
+        assert at_rest.error is not None

@@ -169,23 +169,29 @@ class EffectTable:
         )
 
 
-def table_of(dataset: Dataset, segments: tuple[str, ...]) -> EffectTable:
-    """The analysed rows of ``dataset``, in ``segments``' order of codes.
+def kept_rows(dataset: Dataset) -> Bools:
+    """Rows [n] of ``dataset`` that say something about effects, and make up :func:`table_of`.
 
     Left out: rows that were not drawn, that have incomplete propensities, an arm off the grid, or
-    whose every dose is known and below ``QUIET_DOSE`` (no effect by definition). A row without
-    known doses takes each arm's mean dose over the others.
+    whose every dose is known and below ``QUIET_DOSE`` (no effect by definition).
     """
-    dose, offered = dataset.dose(), np.nan_to_num(dataset.offered())
-    column = np.full(len(dataset), -1, dtype=np.int64)
-    for index, arm in enumerate(dataset.arms):
-        column[dataset.arm() == arm] = index
+    column, offered = _arm_columns(dataset), np.nan_to_num(dataset.offered())
     own = offered[np.arange(len(dataset)), np.maximum(column, 0)]
-    felt = ~(np.abs(dose) < QUIET_DOSE).all(axis=1)
+    felt = ~(np.abs(dataset.dose()) < QUIET_DOSE).all(axis=1)
     complete = np.abs(offered.sum(axis=1) - 1.0) < 1e-3
     keep = felt & complete & (column >= 0) & (own > 0.0) & dataset.analysed()
+    return np.asarray(keep, dtype=np.bool_)
+
+
+def table_of(dataset: Dataset, segments: tuple[str, ...]) -> EffectTable:
+    """The rows of ``dataset`` that :func:`kept_rows` keeps, in ``segments``' order of codes.
+
+    A row without known doses takes each arm's mean dose over the others.
+    """
+    keep = kept_rows(dataset)
     kept = dataset.take(keep)
-    fallback = _fallback(dose[keep], dataset.arms)
+    dose = kept.dose()
+    fallback = _fallback(dose, dataset.arms)
     cluster, _ = kept.groups("organisation")
     tenant, _ = kept.groups("tenant_id")
     pairs = np.stack([cluster, kept.start_hours()])
@@ -198,14 +204,14 @@ def table_of(dataset: Dataset, segments: tuple[str, ...]) -> EffectTable:
             x=x,
             segment=np.asarray([known.get(s, -1) for s in kept.text("segment")], dtype=np.int64),
             plan=plan,
-            dose=filled_dose(dose[keep], fallback),
+            dose=filled_dose(dose, fallback),
             already=already_refused(x, kept.features),
         ),
         features=kept.features,
         arms=tuple(str(arm) for arm in dataset.arms),
         neutral=dataset.arms.index(NEUTRAL),
-        arm=column[keep],
-        offered=offered[keep],
+        arm=_arm_columns(kept),
+        offered=np.nan_to_num(kept.offered()),
         outcomes=np.column_stack([kept.outcome(o) for o in OUTCOMES]).astype(np.float64),
         names=tuple(outcome.name.lower() for outcome in OUTCOMES),
         cluster=cluster,
@@ -218,6 +224,14 @@ def table_of(dataset: Dataset, segments: tuple[str, ...]) -> EffectTable:
         fallback_dose=fallback,
         half_felt=HALF_FELT_SHARE,
     )
+
+
+def _arm_columns(dataset: Dataset) -> Ints:
+    """Column of each row's assigned arm [n]; -1 off the grid."""
+    column = np.full(len(dataset), -1, dtype=np.int64)
+    for index, arm in enumerate(dataset.arms):
+        column[dataset.arm() == arm] = index
+    return column
 
 
 def already_refused(x: Single, features: tuple[str, ...]) -> Floats | None:

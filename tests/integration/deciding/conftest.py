@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +23,13 @@ from ledger.sqlite_ledger import SqliteLedger
 from models.bundle import write_bundle
 from models.current import publish
 from models.signature import create_keypair, load_private_key, load_public_key
+from serving.control_loop import ControlLoop
+from serving.snapshot.reader import SnapshotReader
 from telemetry.history import seal
 from telemetry.sqlite_store import SqliteEventStore
 from telemetry.store import KnownTenant
 from telemetry.tiles import Tiles
+from tests.integration.deciding.looping import ALL_TIGHT, Clock
 from training.export.draft import Training, draft_bundle, with_gates
 from training.outcome_model import FittedOutcome, Linear
 
@@ -228,3 +231,21 @@ def with_experiment(home: Home, made_bundle: Path) -> Home:
             secret=b"0123456789abcdef",
         )
     return home
+
+
+@pytest.fixture
+def clock(kit: Kit) -> Clock:
+    return Clock(kit.now_us)
+
+
+@pytest.fixture
+def loop(trained: Home, clock: Clock) -> Iterator[ControlLoop]:
+    """A loop over the trained home that has not ticked yet."""
+    with ControlLoop(trained, ALL_TIGHT, clock) as made:
+        yield made
+
+
+@pytest.fixture
+def reader(trained: Home) -> SnapshotReader:
+    """Reads what the loop publishes, under the kill switch."""
+    return SnapshotReader(trained.snapshot, load_public_key(trained.verify_key), kill=trained.kill)

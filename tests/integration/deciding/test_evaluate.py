@@ -34,37 +34,14 @@ from serving.evaluating.live_context import NO_CONTEXT, LiveContext
 from serving.evaluating.publication import FeaturePublication
 from serving.evaluating.verdict import Busy
 from serving.listening import listen_tcp
-from serving.settings import settings_from
 from serving.worker import Worker
 from serving.worker_process import server_of
 from tests.integration.deciding.conftest import NOW_US, with_experiment
-
-ALL_TIGHT = settings_from(
-    {
-        "policy": {"name": "constant", "arm": 85},
-        "guardrails": {"friction_share": 1.0},
-        "decisions": {"tick_ms": 10},
-    }
-)
+from tests.integration.deciding.looping import ALL_TIGHT, Clock
 
 
 def open_files() -> int:
     return len(os.listdir("/dev/fd"))
-
-
-class Clock:
-    """Stands where the test puts it."""
-
-    def __init__(self, now_us: int) -> None:
-        self.at_us = now_us
-
-    def now_us(self) -> int:
-        return self.at_us
-
-
-@pytest.fixture
-def clock(kit: Any) -> Clock:
-    return Clock(kit.now_us)
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from serving.settings import settings_from
 from serving.snapshot.reader import SnapshotReader
 from serving.stored import read_stored
 from tests.integration.deciding.conftest import NOW_US, feed, plans, usage
+from tests.integration.deciding.looping import Clock
 
 SETTINGS = settings_from(
     {
@@ -36,14 +37,6 @@ SETTINGS = settings_from(
         "webhooks": {"url": "https://example.com/hook", "events": ["decision"]},
     }
 )
-
-
-class Clock:
-    def __init__(self, at_us: int) -> None:
-        self.at_us = at_us
-
-    def now_us(self) -> int:
-        return self.at_us
 
 
 def answers(home: Home, names: list[str]) -> list[dict[str, Any]]:

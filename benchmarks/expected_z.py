@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmarks.logged_world import LoggedWorld, logged_world, setup_of
+from benchmarks.logged_world import LoggedWorld, logged_world
 from flyball.arm import NEUTRAL
 from simulation.cell import WorldSpec
 from simulation.responses.families import FAMILIES
@@ -91,7 +91,7 @@ def ways(world: LoggedWorld, half_felt: Sequence[float] = ()) -> Iterator[Seen]:
 def report(spec: WorldSpec, series: str = "", half_felt: Sequence[float] = ()) -> None:
     """Print the expected z of one world."""
     began = time.perf_counter()
-    world = logged_world(setup_of(spec, series))
+    world = logged_world(spec.setup(series))
     held_out = ", a family that nothing is tuned on" if FAMILIES[spec.family].held_out else ""
     print(f"\n{spec.family}, {spec.tenants:,} tenants, seed {spec.seed}{held_out}")
     for seen in ways(world, half_felt):

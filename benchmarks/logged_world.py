@@ -20,17 +20,14 @@ from flyball.arm import NEUTRAL
 from flyball.home import Home
 from flyball.instant import HOUR_US
 from simulation import response
-from simulation.calendar_week import first_hour, hour_of, week_of
-from simulation.cell import WorldSpec
+from simulation.calendar_week import first_hour
+from simulation.cell import HISTORY_END
 from simulation.exploration import ARMS
 from simulation.history import write_history
 from simulation.week import Setup
 from simulation.world import World
 from training.dataset import Dataset, Floats, Ints
 from training.estimators.table import ALREADY_FEATURE
-
-#: As in ``flyball simulate``: the same seed is the same world there and here.
-END = "2025-06-02T00:00:00Z"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,19 +57,6 @@ class LoggedWorld:
         return replace(self.dataset, rows=rows)
 
 
-def setup_of(spec: WorldSpec, series: str = "") -> Setup:
-    """What fixes the world of ``spec`` before its closed loop; ``series`` shapes its demand."""
-    return Setup(
-        tenants=spec.tenants,
-        weeks=spec.history_weeks,
-        seed=spec.seed,
-        family=spec.family,
-        start_week=week_of(hour_of(END)) - spec.history_weeks,
-        spare_weeks=spec.weeks,
-        series=series,
-    )
-
-
 def logged_world(setup: Setup) -> LoggedWorld:
     """Live ``setup.weeks`` weeks, import them into a home for the moment, and look behind them.
 
@@ -82,10 +66,10 @@ def logged_world(setup: Setup) -> LoggedWorld:
         There is no such family, or there are no series in ``setup.series``.
     """
     with tempfile.TemporaryDirectory(prefix="flyball-logged-") as folder:
-        history = write_history(Path(folder) / "history", setup, hour_of(END))
+        history = write_history(Path(folder) / "history", setup, HISTORY_END)
         home = Home(Path(folder) / "home")
         import_quietly(home, history.folder)
-        dataset = load_dataset(home, hour_of(END) * HOUR_US)
+        dataset = load_dataset(home, HISTORY_END * HOUR_US)
     if dataset.arms != ARMS:
         raise ValueError(f"the home decides among {dataset.arms}, the simulator among {ARMS}")
     dataset = dataset.take(dataset.analysed())

@@ -18,13 +18,12 @@ from pathlib import Path
 
 from commands.child import StepFailed, flyball_command, free_port, run, running
 from flyball.home import Home
-from simulation.calendar_week import hour_of, instant, week_of
+from simulation.calendar_week import instant
+from simulation.cell import HISTORY_END, WorldSpec
 from simulation.gateway import Gateway, Receipts
 from simulation.history import History, write_history
 from simulation.service_life import ServedWeek, ServiceLife
-from simulation.week import Setup
 
-_END = "2025-06-02T00:00:00Z"
 _READY_S = 90.0
 _FIRST_PORT = 18_080
 _HOST = "127.0.0.1"
@@ -69,23 +68,14 @@ def serve_world(
         run(flyball_command(home.root, *arguments), log)
 
     say("history")
-    end = hour_of(_END)
-    setup = Setup(
-        tenants=tenants,
-        weeks=26,
-        seed=seed,
-        family=family,
-        start_week=week_of(end) - 26,
-        spare_weeks=weeks,
-        series=series,
-    )
-    history = write_history(folder / "history", setup, end)
+    spec = WorldSpec(family=family, tenants=tenants, seed=seed, weeks=weeks)
+    history = write_history(folder / "history", spec.setup(series), HISTORY_END)
     say("import, train, publish")
     flyball("import", str(history.folder))
-    flyball("train", "--as-of", instant(end))
+    flyball("train", "--as-of", instant(HISTORY_END))
     flyball("publish", "--once")
     why = ("--reason", "the simulated service explores", "--author", "simulation")
-    flyball("experiment", "start", "simulated", "--at", instant(end), *why)
+    flyball("experiment", "start", "simulated", "--at", instant(HISTORY_END), *why)
     with ExitStack() as stack:
         port = free_port(_FIRST_PORT)
         where = ("--host", _HOST, "--port", str(port), "--clock", "events")

@@ -22,18 +22,15 @@ from commands.simulated_policy import simulated_policy
 from commands.simulated_product import InProcess, explore, import_quietly, learn
 from flyball.home import Home
 from flyball.instant import HOUR_US
-from simulation.calendar_week import first_hour, hour_of, week_of
-from simulation.cell import WorldSpec, read_cell, write_cell
+from simulation.calendar_week import first_hour
+from simulation.cell import HISTORY_END, WorldSpec, read_cell, write_cell
 from simulation.figures import figures
 from simulation.guest import Guest
 from simulation.history import History, write_history
 from simulation.players import Oracle, Static, player_named
 from simulation.playing import Played, friction_free, play
-from simulation.week import Setup, Week
+from simulation.week import Week
 from simulation.world import World
-
-#: Histories end here: far enough back that half a year more has passed on any clock.
-_END = "2025-06-02T00:00:00Z"
 
 Say = Callable[[str], None]
 
@@ -92,17 +89,9 @@ class SimulatedWorld:
     def __init__(self, task: Task, say: Say) -> None:
         self._task, self._spec, self._say = task, task.spec, say
         self._learnt: dict[str, Any] = {}
-        setup = Setup(
-            tenants=self._spec.tenants,
-            weeks=self._spec.history_weeks,
-            seed=self._spec.seed,
-            family=self._spec.family,
-            start_week=week_of(hour_of(_END)) - self._spec.history_weeks,
-            spare_weeks=self._spec.weeks,
-            series=task.series,
-        )
+        setup = self._spec.setup(task.series)
         say("history")
-        self._history: History = write_history(task.work / "history", setup, hour_of(_END))
+        self._history: History = write_history(task.work / "history", setup, HISTORY_END)
         if task.missing():
             self._static = play(self._history.world.fork(), Static(), self._spec.weeks)
             self._oracle = play(self._history.world.fork(), Oracle(), self._spec.weeks)
@@ -133,7 +122,7 @@ class SimulatedWorld:
     def _taught(self) -> Home:
         """A home that has seen the history, been trained once and explores from now on."""
         home = Home(self._task.work / "home")
-        at_us = hour_of(_END) * HOUR_US
+        at_us = HISTORY_END * HOUR_US
         self._say("import")
         import_quietly(home, self._history.folder)
         shutil.rmtree(self._history.folder)

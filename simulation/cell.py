@@ -7,6 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from simulation.calendar_week import hour_of, week_of
+from simulation.week import Setup
+
+#: Hour at which a grid's histories end: far enough back that half a year more has passed anywhere.
+HISTORY_END = hour_of("2025-06-02T00:00:00Z")
 #: Raised where figures of an older version must not be mixed with ours.
 FORMAT = 2
 
@@ -32,6 +37,18 @@ class WorldSpec:
     def name(self) -> str:
         """For files and people."""
         return f"{self.family}-{self.tenants}-{self.seed}"
+
+    def setup(self, series: str = "") -> Setup:
+        """The world itself; ``series`` is the folder that bootstrapped demand is taken from."""
+        return Setup(
+            tenants=self.tenants,
+            weeks=self.history_weeks,
+            seed=self.seed,
+            family=self.family,
+            start_week=week_of(HISTORY_END) - self.history_weeks,
+            spare_weeks=self.weeks,
+            series=series,
+        )
 
 
 def cell_path(folder: Path, spec: WorldSpec, policy: str) -> Path:

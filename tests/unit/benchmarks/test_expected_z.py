@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.expected_z import Seen, main, ways
-from benchmarks.logged_world import LoggedWorld, logged_world, setup_of
+from benchmarks.logged_world import LoggedWorld, logged_world
 from simulation.cell import WorldSpec
 from training.estimators.table import EffectTable, Subjects
 
@@ -20,7 +20,7 @@ WAYS = ["arm", "difference", "bent difference", "bent total", "true shares"]
 
 @pytest.fixture(scope="module")
 def world() -> LoggedWorld:
-    return logged_world(setup_of(TINY))
+    return logged_world(TINY.setup())
 
 
 def _two_arms(rows: int) -> Seen:

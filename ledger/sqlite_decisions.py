@@ -169,6 +169,9 @@ class SqliteDecisions(SqlitePart):
         Decisions without a model behind them do not count: imported ones, and those of an
         experiment before the first bundle.
         """
+        if from_us >= to_us:
+            # Every decision would be read to find nobody.
+            return frozenset()
         rows = self.file.rows(
             "SELECT DISTINCT tenant_id FROM decision WHERE mode = ? AND arm < ? "
             "AND model_version <> '' AND period_start_us >= ? AND period_start_us < ?",

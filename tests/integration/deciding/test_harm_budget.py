@@ -75,24 +75,26 @@ def test_a_period_takes_no_more_than_its_part_and_who_was_tightened_brings_it(
     # Of what a vendor's own log did to people nothing was predicted, so it pays for nothing.
     vendor = Home(tmp_path / "vendor")
     _tighten(vendor, earlier, model_version="")
+    # This week is one of the window's: who was last tightened a whole window ago has left it.
+    _tighten(vendor, earlier, model_version="m0", weeks_ago=weeks)
     assert _Decided(vendor, AS_OF, tmp_path / "3.ndjson").harm == pytest.approx(fresh.harm)
 
 
-def _tighten(home: Home, tenants: list[str], *, model_version: str) -> None:
+def _tighten(home: Home, tenants: list[str], *, model_version: str, weeks_ago: int = 1) -> None:
     """Earlier decisions at 0.85."""
     with SqliteLedger(home.ledger) as ledger:
-        for number, tenant in enumerate(tenants):
-            _tightened(ledger, tenant, number, model_version)
+        for tenant in tenants:
+            _tightened(ledger, tenant, model_version, weeks_ago)
 
 
-def _tightened(ledger: SqliteLedger, tenant: str, number: int, model_version: str) -> None:
+def _tightened(ledger: SqliteLedger, tenant: str, model_version: str, weeks_ago: int) -> None:
     from flyball.decision import Assignment, Decision, Mode
 
-    start_us = MONDAY_US - 7 * DAY_US
+    start_us = MONDAY_US - 7 * weeks_ago * DAY_US
     ledger.import_decisions(
         [
             Decision(
-                decision_id=f"old-{number}",
+                decision_id=f"old-{weeks_ago}-{tenant}",
                 tenant_id=tenant,
                 organisation=tenant,
                 mode=Mode.LIVE,

@@ -111,7 +111,9 @@ class SimulatedWorld:
                 self._search(home)
 
     def _own(self, name: str) -> None:
-        player = player_named(name, epsilon=self._spec.epsilon, holdout=self._spec.holdout)
+        # As in the product: who does not explore holds nobody out either.
+        holdout = self._spec.holdout if self._spec.epsilon > 0 else 0.0
+        player = player_named(name, epsilon=self._spec.epsilon, holdout=holdout)
         if player is None:
             raise ValueError(f"{name} is not the simulator's own")
         known = {"static": self._static, "oracle": self._oracle}.get(name)

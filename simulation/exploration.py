@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,18 @@ def offered_arms(
     allowed[:, _INDEX[NEUTRAL]] = True
     result: NDArray[np.bool_] = allowed
     return result
+
+
+def by_organisation(
+    uniform: NDArray[np.float64], parent_org: Sequence[str | None]
+) -> NDArray[np.float64]:
+    """``uniform`` ``[n]`` with one number for all tenants of an organisation, its first one's."""
+    shared = uniform.copy()
+    first: dict[str, int] = {}
+    for row, org in enumerate(parent_org):
+        if org:
+            shared[row] = shared[first.setdefault(org, row)]
+    return shared
 
 
 def draw(

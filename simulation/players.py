@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from simulation.bounds import OVERDRAFT_WINDOW, offered_within_share, permitted, within_share
 from simulation.chance import Stream, uniforms
-from simulation.exploration import ARMS, NEUTRAL
+from simulation.exploration import ARMS, NEUTRAL, by_organisation
 from simulation.foresight import arm_values
 from simulation.world import World
 
@@ -153,11 +153,7 @@ class ExploringOracle:
     def _uniforms(self, world: World, week: int, count: int) -> NDArray[np.float64]:
         """One number a tenant in one week, the same for all of an organisation."""
         u = uniforms(world.setup.seed, Stream.ORACLE, week, count)[:, 0]
-        first: dict[str, int] = {}
-        for row, org in enumerate(world.population.parent_org[:count]):
-            if org:
-                u[row] = u[first.setdefault(org, row)]
-        return u
+        return by_organisation(u, world.population.parent_org[:count])
 
 
 def _best(offered: NDArray[np.bool_], value: NDArray[np.float64]) -> tuple[Ints, Floats]:

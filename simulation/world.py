@@ -15,7 +15,7 @@ from simulation.calendar_week import HOURS, first_hour
 from simulation.chance import Stream, generator, uniforms
 from simulation.demand import hourly_demand
 from simulation.disguise import Disguise
-from simulation.exploration import ARMS, NEUTRAL, Draw, draw, offered_arms
+from simulation.exploration import ARMS, NEUTRAL, Draw, by_organisation, draw, offered_arms
 from simulation.population import Population, populate
 from simulation.response import CHURN, DOWNGRADE, UPGRADE, Family, Situation
 from simulation.responses.families import family_named
@@ -113,10 +113,7 @@ class World:
         allowed = offered_arms(promised, state.arm[:count], gentle, settled)
         u = uniforms(self.setup.seed, Stream.EXPLORATION, self.week, count)[:, 0]
         # Tenants of one organisation share one draw, as the product's do.
-        first: dict[str, int] = {}
-        for row, org in enumerate(people.parent_org[:count]):
-            if org:
-                u[row] = u[first.setdefault(org, row)]
+        u = by_organisation(u, people.parent_org[:count])
         # Known before the week: the vendor's own people pressed the healthy and busy harder.
         busy = np.tanh(state.health[:count] + state.level[:count])
         return draw(allowed, u, self.family.tilt * busy)
